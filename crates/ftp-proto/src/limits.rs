@@ -1,0 +1,57 @@
+//! Every bound of the protocol side, by name, in one struct.
+//!
+//! What can grow has its bound here (or, for what only the process knows, in the server's
+//! configuration), and no machine invents one of its own.
+
+use std::time::Duration;
+
+/// Bounds of one session. All byte counts are bytes, all times are wall durations on a monotonic clock.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub struct Limits {
+    /// Longest frame header.
+    pub header_bytes: u32,
+    /// Most payload bytes in one frame, in either direction.
+    pub chunk_bytes: u32,
+    /// Most payload bytes of a `ping`.
+    pub ping_bytes: u32,
+    /// Most requests of one session that wait for their answer; beyond it the session is not read.
+    pub pipeline: usize,
+    /// Most answer bytes that are made but not yet taken by the peer; beyond it no new work starts.
+    pub window_bytes: u64,
+    /// Files up to this size are answered from memory in one frame, in one trip to a worker.
+    pub inline_bytes: u32,
+    /// Most bytes that are swallowed after a refused `put` before the connection is given up.
+    pub swallow_bytes: u64,
+    /// Most entries of one `list` page.
+    pub page_entries: u32,
+    /// Most bytes of one `list` page.
+    pub page_bytes: u32,
+    /// From the connection to the first request.
+    pub hello_time: Duration,
+    /// Without a request under way.
+    pub idle_time: Duration,
+    /// Within a transfer, without a byte moved.
+    pub stall_time: Duration,
+    /// To flush and linger after the last answer.
+    pub linger_time: Duration,
+}
+
+impl Default for Limits {
+    fn default() -> Self {
+        Self {
+            header_bytes: 64 * 1024,
+            chunk_bytes: 1024 * 1024,
+            ping_bytes: 4096,
+            pipeline: 256,
+            window_bytes: 4 * 1024 * 1024,
+            inline_bytes: 64 * 1024,
+            swallow_bytes: 64 * 1024 * 1024,
+            page_entries: 4096,
+            page_bytes: 1024 * 1024,
+            hello_time: Duration::from_secs(10),
+            idle_time: Duration::from_secs(300),
+            stall_time: Duration::from_secs(60),
+            linger_time: Duration::from_secs(2),
+        }
+    }
+}

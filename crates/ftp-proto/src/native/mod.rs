@@ -1,0 +1,1 @@
+//! The server machine of the native protocol.

@@ -1,0 +1,183 @@
+//! The contract between a pure protocol machine (a [`Dialect`]) and the shell that owns sockets and files.
+//!
+//! Bytes, outcomes and deadlines go in; [`Action`]s come out. The contract does not know how any
+//! dialect frames its messages, and no dialect knows what a socket, a file or a thread is.
+//!
+//! What the shell keeps:
+//! 1. `receive` is called only while the channel's appetite is [`Appetite::Message`], and again with
+//!    the unconsumed rest plus more.
+//! 2. After every `receive` or `handle`, `poll_action` is drained to `None`; then appetites are read afresh.
+//! 3. Under [`Appetite::Payload`] at most `remaining` bytes are taken. They are queued on the file's
+//!    lane before [`Input::Payload`] is given. `remaining == u64::MAX` means "until end of file".
+//! 4. Steps of one file happen in the order they were asked, so `Commit` sees every write before it.
+//!    A failed write is told once, at once, as [`Input::Fault`]; the file takes no more writes.
+//! 5. Every [`Action::Disk`] yields exactly one [`Input::Done`] with its job number.
+//! 6. [`Action::Close`] after flush sends what is queued, lingers, then closes. Closing
+//!    [`Channel::CONTROL`] ends the session.
+//! 7. [`Input::Deadline`] is given once `deadline()` has passed.
+//!
+//! What the machine keeps: bounded (every queue has its bound in [`Limits`](crate::Limits)), total (any input
+//! in any state is answered or ignored, never a panic), deterministic (same inputs, same actions).
+
+mod disk;
+mod report;
+
+use std::net::SocketAddr;
+use std::time::Instant;
+
+pub use disk::{Content, CreateOptions, DiskOp, Entry, Fault, FaultKind, Meta, Outcome, Partial};
+pub use report::{TransferReport, Verb};
+
+/// One byte stream of a session.
+#[derive(Clone, Copy, Debug, PartialEq, Eq, Hash, PartialOrd, Ord)]
+pub struct Channel(pub u8);
+
+impl Channel {
+    /// The connection that the client opened.
+    pub const CONTROL: Self = Self(0);
+    /// A second connection for payload, where the dialect has one.
+    pub const DATA: Self = Self(1);
+}
+
+/// A file the machine works on; chosen by the machine, never used twice in a session.
+#[derive(Clone, Copy, Debug, PartialEq, Eq, Hash, PartialOrd, Ord)]
+pub struct FileId(pub u64);
+
+/// One disk operation; chosen by the machine, never used twice in a session.
+#[derive(Clone, Copy, Debug, PartialEq, Eq, Hash, PartialOrd, Ord)]
+pub struct JobId(pub u64);
+
+/// What the machine wants done with the bytes that arrive on a channel.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub enum Appetite {
+    /// Do not read: this is backpressure.
+    Nothing,
+    /// Protocol text: give it to `receive`.
+    Message,
+    /// Payload of a file: to its lane, past the machine.
+    Payload {
+        /// The file whose lane takes the bytes.
+        file: FileId,
+        /// How many bytes at most; `u64::MAX` is "until end of file".
+        remaining: u64,
+    },
+    /// Bytes nobody wants: swallow them.
+    Discard {
+        /// How many bytes at most.
+        remaining: u64,
+    },
+}
+
+/// What happened.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub enum Input {
+    /// The channel is connected.
+    Opened {
+        /// Which channel.
+        channel: Channel,
+        /// The address at the other end.
+        peer: Option<SocketAddr>,
+    },
+    /// Payload or discarded bytes were taken from the channel.
+    Payload {
+        /// Which channel.
+        channel: Channel,
+        /// How many bytes.
+        len: u64,
+    },
+    /// Bytes asked for by `Send` or `SendFile` were taken by the kernel.
+    Sent {
+        /// Which channel.
+        channel: Channel,
+        /// How many bytes since the last `Sent`.
+        len: u64,
+    },
+    /// The peer sends no more; everything it sent has been given.
+    Eof {
+        /// Which channel.
+        channel: Channel,
+    },
+    /// The connection broke: nothing more can be sent or received.
+    Lost {
+        /// Which channel.
+        channel: Channel,
+        /// Why, for people.
+        why: String,
+    },
+    /// A disk operation ended.
+    Done {
+        /// The job's number, as given in [`Action::Disk`].
+        job: JobId,
+        /// How it ended.
+        outcome: Outcome,
+    },
+    /// Something failed that no job answers for: a write of payload, or a file that shrank while it was sent.
+    Fault {
+        /// Which file.
+        file: FileId,
+        /// What went wrong.
+        fault: Fault,
+    },
+    /// The time that `deadline()` named has passed.
+    Deadline,
+    /// The server wants to stop: finish what is under way, begin nothing.
+    Drain,
+}
+
+/// What the shell is to do.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub enum Action {
+    /// Queue bytes for the peer.
+    Send {
+        /// Which channel.
+        channel: Channel,
+        /// The bytes.
+        bytes: Vec<u8>,
+    },
+    /// Queue a range of an open file for the peer. A file that turns out shorter is padded with
+    /// zeros, so that framing survives, and told as [`Input::Fault`].
+    SendFile {
+        /// Which channel.
+        channel: Channel,
+        /// An open file.
+        file: FileId,
+        /// First byte.
+        offset: u64,
+        /// How many bytes.
+        len: u64,
+    },
+    /// Do something on the disk, behind everything asked before for the same file.
+    Disk {
+        /// The number that comes back in [`Input::Done`].
+        job: JobId,
+        /// The lane.
+        file: FileId,
+        /// What to do.
+        op: DiskOp,
+    },
+    /// Close a channel.
+    Close {
+        /// Which channel.
+        channel: Channel,
+        /// `true`: flush and linger first; `false`: at once.
+        flush: bool,
+    },
+    /// A transfer ended: for the log and the counters.
+    Report(TransferReport),
+}
+
+/// A protocol, as a pure machine.
+pub trait Dialect: Send {
+    /// Takes protocol text and returns how many bytes of its front were consumed. Zero means "more, please".
+    fn receive(&mut self, channel: Channel, bytes: &[u8], now: Instant) -> usize;
+    /// Takes anything else that happened.
+    fn handle(&mut self, input: Input, now: Instant);
+    /// The next thing to do, if any.
+    fn poll_action(&mut self) -> Option<Action>;
+    /// What to do with the bytes that arrive on `channel`.
+    fn appetite(&self, channel: Channel) -> Appetite;
+    /// When the machine wants [`Input::Deadline`].
+    fn deadline(&self) -> Option<Instant>;
+    /// Whether nothing is under way: a drain may close it without loss.
+    fn is_idle(&self) -> bool;
+}
