@@ -1,1 +1,13 @@
-//! stub
+//! The muxftp daemon, as a library: `main.rs` is one line.
+//!
+//! Floors, each importing only what stands before it: [`base`] · [`pool`] · [`conn`] · [`session`] ·
+//! [`reactor`] · [`server`] · [`cli`].
+
+mod base;
+pub mod cli;
+mod conn;
+mod metrics;
+mod pool;
+mod reactor;
+pub mod server;
+mod session;
