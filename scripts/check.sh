@@ -1,0 +1,29 @@
+#!/bin/sh
+# The gate: formatting, lints, tests, docs. Locally and in CI the same. Needs a Rust toolchain and nothing else;
+# what it cannot check on this machine it says.
+set -eu
+cd "$(dirname "$0")/.."
+
+step() {
+    printf '\n== %s\n' "$*"
+    "$@"
+}
+
+started=$(date +%s)
+step cargo fmt --all --check
+step cargo clippy --workspace --all-targets --locked -- -D warnings
+step cargo test --workspace --locked --no-fail-fast
+RUSTDOCFLAGS="-D warnings" step cargo doc --workspace --no-deps --locked --document-private-items
+
+# The fuzz targets are a workspace of their own and want nightly and a C++ compiler.
+fuzz=crates/ftp-proto/fuzz/Cargo.toml
+if [ -f "$fuzz" ]; then
+    step cargo fmt --manifest-path "$fuzz" --check
+    if command -v c++ >/dev/null && cargo +nightly --version >/dev/null 2>&1; then
+        step cargo +nightly check --manifest-path "$fuzz" --locked
+    else
+        printf '\n== skipped: compiling the fuzz targets (no nightly toolchain or no C++ compiler)\n'
+    fi
+fi
+
+printf '\n== all good, in %s s\n' "$(($(date +%s) - started))"

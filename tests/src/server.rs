@@ -1,0 +1,289 @@
+//! The real daemon, on a free loopback port, with a root of its own.
+
+use std::ffi::OsString;
+use std::fs::{self, File};
+use std::io::Read;
+use std::net::SocketAddr;
+use std::path::{Path, PathBuf};
+use std::process::{Command, ExitStatus, Stdio};
+use std::time::{Duration, Instant};
+
+use rustix::process::Signal;
+use serde_json::Value;
+
+use crate::deadline::SOON;
+use crate::files::Scratch;
+use crate::process::{Process, readable};
+
+/// Finds one of this package's programs: cargo puts them one folder above the test's own binary.
+#[must_use]
+pub fn program(name: &str) -> PathBuf {
+    let mut dir = std::env::current_exe().unwrap();
+    dir.pop();
+    if dir.ends_with("deps") {
+        dir.pop();
+    }
+    let path = dir.join(format!("shim-{name}"));
+    assert!(
+        path.exists(),
+        "{} is not built: run the suites with cargo",
+        path.display()
+    );
+    path
+}
+
+/// How a daemon is started.
+#[derive(Default)]
+pub struct Options {
+    args: Vec<OsString>,
+    env: Vec<(String, String)>,
+    root: Option<PathBuf>,
+    listen: Option<String>,
+    bare: bool,
+}
+
+impl Options {
+    /// As a person would start it, but on port 0 and with a JSON log.
+    #[must_use]
+    pub fn new() -> Self {
+        Self::default()
+    }
+
+    /// With these words added.
+    #[must_use]
+    pub fn args<A: Into<OsString>>(mut self, args: impl IntoIterator<Item = A>) -> Self {
+        self.args.extend(args.into_iter().map(Into::into));
+        self
+    }
+
+    /// With an environment variable.
+    #[must_use]
+    pub fn env(mut self, name: &str, value: &str) -> Self {
+        self.env.push((name.into(), value.into()));
+        self
+    }
+
+    /// Over a root that belongs to somebody else and stays.
+    #[must_use]
+    pub fn root(mut self, root: impl Into<PathBuf>) -> Self {
+        self.root = Some(root.into());
+        self
+    }
+
+    /// On this address.
+    #[must_use]
+    pub fn listen(mut self, addr: impl ToString) -> Self {
+        self.listen = Some(addr.to_string());
+        self
+    }
+
+    /// With no argument of the harness's own.
+    #[must_use]
+    pub fn bare(mut self) -> Self {
+        self.bare = true;
+        self
+    }
+}
+
+/// A running daemon; killed when dropped.
+pub struct Server {
+    process: Process,
+    addr: SocketAddr,
+    root: PathBuf,
+    log: PathBuf,
+    ended: Option<ExitStatus>,
+    _scratch: Scratch,
+}
+
+impl Server {
+    /// Starts a daemon and waits until it listens.
+    ///
+    /// # Panics
+    /// With its log, if it does not within [`SOON`].
+    #[must_use]
+    pub fn start(options: Options) -> Self {
+        match Self::try_start(options) {
+            Ok(server) => server,
+            Err(failed) => panic!(
+                "the server did not start ({:?}):\n{}",
+                failed.status, failed.log
+            ),
+        }
+    }
+
+    /// Starts a daemon that may refuse.
+    ///
+    /// # Errors
+    /// What it said before it ended.
+    pub fn try_start(options: Options) -> Result<Self, Failed> {
+        let scratch = Scratch::new("server");
+        let log = scratch.join("log");
+        let root = options.root.unwrap_or_else(|| scratch.join("root"));
+        if !root.exists() && !options.bare {
+            fs::create_dir(&root).unwrap();
+        }
+        let mut command = Command::new(program("ftp-server"));
+        command
+            .env_clear()
+            .envs(options.env)
+            .current_dir(scratch.path());
+        if !options.bare {
+            let listen = options.listen.unwrap_or_else(|| "127.0.0.1:0".into());
+            command.arg("--root").arg(&root).args(["--listen", &listen]);
+            command.args(["--log-format", "json"]);
+        }
+        command.args(options.args);
+        command.stdin(Stdio::null()).stdout(Stdio::piped());
+        command.stderr(File::create(&log).unwrap());
+        let mut process = Process::spawn(&mut command);
+        match first_line(&mut process) {
+            Some(addr) => Ok(Self {
+                process,
+                addr,
+                root,
+                log,
+                ended: None,
+                _scratch: scratch,
+            }),
+            None => Err(Failed {
+                status: process.wait(SOON),
+                log: fs::read_to_string(log).unwrap(),
+            }),
+        }
+    }
+
+    /// Where it listens.
+    #[must_use]
+    pub fn addr(&self) -> SocketAddr {
+        self.addr
+    }
+
+    /// Its root folder.
+    #[must_use]
+    pub fn root(&self) -> &Path {
+        &self.root
+    }
+
+    /// A name beneath its root.
+    pub fn file(&self, name: impl AsRef<Path>) -> PathBuf {
+        self.root.join(name)
+    }
+
+    /// Its process.
+    #[must_use]
+    pub fn process(&self) -> &Process {
+        &self.process
+    }
+
+    /// Resident memory now, in KiB.
+    #[must_use]
+    pub fn rss_kib(&self) -> u64 {
+        self.process.status("VmRSS")
+    }
+
+    /// The most memory it ever had resident, in KiB.
+    #[must_use]
+    pub fn peak_kib(&self) -> u64 {
+        self.process.status("VmHWM")
+    }
+
+    /// Open descriptors.
+    #[must_use]
+    pub fn descriptors(&self) -> usize {
+        self.process.descriptors()
+    }
+
+    /// Everything it has logged so far.
+    #[must_use]
+    pub fn log(&self) -> String {
+        fs::read_to_string(&self.log).unwrap()
+    }
+
+    /// The log's whole lines, read as JSON.
+    ///
+    /// # Panics
+    /// If a line is not.
+    #[must_use]
+    pub fn events(&self) -> Vec<Value> {
+        let log = self.log();
+        let whole = log.rfind('\n').map_or("", |end| &log[..end]);
+        whole
+            .lines()
+            .map(|line| {
+                serde_json::from_str(line).unwrap_or_else(|error| panic!("{error}: {line}"))
+            })
+            .collect()
+    }
+
+    /// Asks it to stop: SIGTERM.
+    pub fn terminate(&self) {
+        self.process.signal(Signal::TERM);
+    }
+
+    /// SIGKILL, and waits for the end.
+    pub fn kill(&mut self) {
+        self.process.signal(Signal::KILL);
+        self.ended = self.process.wait(SOON);
+    }
+
+    /// Sends any signal.
+    pub fn signal(&self, signal: Signal) {
+        self.process.signal(signal);
+    }
+
+    /// Waits for the end and gives the exit code.
+    ///
+    /// # Panics
+    /// After `within`, or if a signal ended it.
+    pub fn wait(&mut self, within: Duration) -> i32 {
+        let status = self.process.wait(within);
+        let Some(status) = status else {
+            panic!("the server still runs after {within:?}:\n{}", self.log());
+        };
+        status
+            .code()
+            .unwrap_or_else(|| panic!("ended by a signal: {status}\n{}", self.log()))
+    }
+
+    /// What it printed on standard output after the first line; the daemon must have ended.
+    #[must_use]
+    pub fn rest_of_stdout(&mut self) -> String {
+        let mut rest = String::new();
+        if let Some(stdout) = self.process.child().stdout.as_mut() {
+            stdout.read_to_string(&mut rest).unwrap();
+        }
+        rest
+    }
+}
+
+/// A daemon that refused to start.
+#[derive(Debug)]
+pub struct Failed {
+    /// How it ended.
+    pub status: Option<ExitStatus>,
+    /// What it wrote to standard error.
+    pub log: String,
+}
+
+/// Reads `listening on ADDR`; `None` if the process ends before.
+fn first_line(process: &mut Process) -> Option<SocketAddr> {
+    let stdout = process.child().stdout.as_mut()?;
+    let end = Instant::now() + SOON;
+    let mut line = Vec::new();
+    while !line.ends_with(b"\n") {
+        let left = end.saturating_duration_since(Instant::now());
+        assert!(readable(stdout, left), "the server says nothing");
+        let mut byte = [0];
+        if stdout.read(&mut byte).unwrap() == 0 {
+            return None;
+        }
+        line.push(byte[0]);
+    }
+    let line = String::from_utf8(line).unwrap();
+    let addr = line.trim_end().strip_prefix("listening on ");
+    Some(
+        addr.unwrap_or_else(|| panic!("an odd first line: {line:?}"))
+            .parse()
+            .unwrap(),
+    )
+}
