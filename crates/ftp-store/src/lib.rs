@@ -1,1 +1,30 @@
-//! stub
+//! Floor 2: the disk of muxftp. Blocking, and the only crate of the server that touches it.
+//!
+//! A [`Store`] serves one folder. A [`Job`] is the queued [`Step`]s of one file together with its
+//! [`Slot`], which holds what is open; [`Store::run`] does the steps on the caller's thread and gives
+//! the slot back. An upload is verified, then made durable (many at once, by [`sync_round`]), then
+//! renamed to its final name.
+//!
+//! What is absent: threads, sockets, clocks; a path that did not come from the jail; a file under its
+//! final name that is not whole; a panic that a peer's bytes can reach.
+
+mod block;
+mod error;
+mod jail;
+mod job;
+mod meta;
+mod ops;
+mod resolve;
+mod scratch;
+mod slot;
+mod store;
+mod sync;
+mod sys;
+mod upload;
+
+pub use block::Block;
+pub use error::OpenError;
+pub use job::{Done, Job, Run, Step};
+pub use slot::{ReadFile, Slot};
+pub use store::{Options, Store};
+pub use sync::{Parked, sync_round};

@@ -1,0 +1,130 @@
+//! What stands at a name: `statx`, told in the words of the contract.
+//!
+//! Everything in one [`Meta`] comes from one call, so it is of one inode at one moment.
+
+use std::os::fd::AsFd;
+
+use ftp_proto::Kind;
+use ftp_proto::session::Meta;
+use rustix::fs::{AtFlags, FileType, Statx, StatxFlags, StatxTimestamp, statx};
+use rustix::io::Errno;
+
+/// Which file, whatever its name.
+#[derive(Clone, Copy, Debug, PartialEq, Eq, Hash, PartialOrd, Ord)]
+pub(crate) struct Identity {
+    pub(crate) device: u64,
+    pub(crate) inode: u64,
+}
+
+/// One `statx`.
+#[derive(Clone, Copy)]
+pub(crate) struct Stat(Statx);
+
+impl Stat {
+    /// Of an open file or folder.
+    pub(crate) fn of(fd: impl AsFd) -> Result<Self, Errno> {
+        statx(fd, c"", AtFlags::EMPTY_PATH, StatxFlags::BASIC_STATS).map(Self)
+    }
+
+    /// Of what stands at `name` in `dir`, a link being itself.
+    pub(crate) fn at(dir: impl AsFd, name: impl rustix::path::Arg) -> Result<Self, Errno> {
+        let flags = AtFlags::SYMLINK_NOFOLLOW;
+        statx(dir, name, flags, StatxFlags::BASIC_STATS).map(Self)
+    }
+
+    /// As [`Stat::at`], `None` if nothing stands there.
+    pub(crate) fn find(
+        dir: impl AsFd,
+        name: impl rustix::path::Arg,
+    ) -> Result<Option<Self>, Errno> {
+        match Self::at(dir, name) {
+            Ok(stat) => Ok(Some(stat)),
+            Err(Errno::NOENT) => Ok(None),
+            Err(error) => Err(error),
+        }
+    }
+
+    pub(crate) fn kind(&self) -> Kind {
+        match FileType::from_raw_mode(self.0.stx_mode.into()) {
+            FileType::RegularFile => Kind::File,
+            FileType::Directory => Kind::Dir,
+            FileType::Symlink => Kind::Link,
+            FileType::Fifo
+            | FileType::Socket
+            | FileType::CharacterDevice
+            | FileType::BlockDevice
+            | FileType::Unknown => Kind::Other,
+        }
+    }
+
+    pub(crate) fn size(&self) -> u64 {
+        self.0.stx_size
+    }
+
+    pub(crate) fn identity(&self) -> Identity {
+        Identity {
+            device: (u64::from(self.0.stx_dev_major) << 32) | u64::from(self.0.stx_dev_minor),
+            inode: self.0.stx_ino,
+        }
+    }
+
+    /// Modification time: seconds and nanoseconds.
+    pub(crate) fn mtime(&self) -> (i64, u32) {
+        (self.0.stx_mtime.tv_sec, self.0.stx_mtime.tv_nsec)
+    }
+
+    /// Whether the content may have changed from one look to the other, or it is another file.
+    pub(crate) fn differs(&self, other: &Self) -> bool {
+        self.version() != other.version()
+    }
+
+    pub(crate) fn meta(&self) -> Meta {
+        let (mtime, mtime_ns) = self.mtime();
+        let (file, size, changed, touched) = self.version();
+        Meta {
+            kind: self.kind(),
+            size,
+            mtime,
+            mtime_ns,
+            mode: u32::from(self.0.stx_mode) & 0o777,
+            etag: format!(
+                "{:x}.{:x}.{size:x}.{changed:x}.{touched:x}",
+                file.device, file.inode
+            ),
+        }
+    }
+
+    fn version(&self) -> (Identity, u64, i128, i128) {
+        let identity = self.identity();
+        let Statx {
+            stx_mtime,
+            stx_ctime,
+            ..
+        } = self.0;
+        (identity, self.size(), nanos(stx_mtime), nanos(stx_ctime))
+    }
+}
+
+fn nanos(time: StatxTimestamp) -> i128 {
+    i128::from(time.tv_sec) * 1_000_000_000 + i128::from(time.tv_nsec)
+}
+
+#[cfg(test)]
+mod tests {
+    use std::io::Write as _;
+
+    use super::*;
+
+    #[test]
+    fn the_etag_changes_with_the_content() {
+        let mut file = tempfile::tempfile().unwrap();
+        let before = Stat::of(&file).unwrap();
+        assert!(!before.differs(&Stat::of(&file).unwrap()));
+        assert_eq!(before.kind(), Kind::File);
+        file.write_all(b"x").unwrap();
+        let after = Stat::of(&file).unwrap();
+        assert!(before.differs(&after));
+        assert_ne!(before.meta().etag, after.meta().etag);
+        assert_eq!(after.meta().size, 1);
+    }
+}

@@ -1,0 +1,118 @@
+//! `Create`, `Continue` and `Commit`: an upload from its first byte to its name.
+
+use std::os::fd::AsFd;
+
+use ftp_proto::session::{CreateOptions, Fault, FaultKind, Outcome};
+use ftp_proto::{Digest, Durability, VPath};
+use rustix::fs::fstatfs;
+use rustix::io::Errno;
+
+use super::{make_dir, vacant, writable};
+use crate::error::{At, misuse};
+use crate::job::Effect;
+use crate::slot::{Slot, State};
+use crate::store::Shared;
+use crate::sys;
+use crate::upload::{Upload, Verdict, judge};
+
+/// From this size on the disk is asked for the room before the first byte comes.
+const RESERVE_FROM: u64 = 1024 * 1024;
+
+pub(super) fn create(
+    shared: &Shared,
+    slot: &mut Slot,
+    path: VPath,
+    options: CreateOptions,
+) -> Result<Outcome, Fault> {
+    vacant(slot)?;
+    match begin(shared, path, options) {
+        Ok(Some(upload)) => {
+            slot.state = State::Writing(Box::new(upload));
+            Ok(Outcome::Created { partial: None })
+        }
+        Ok(None) => {
+            slot.state = State::Skipped;
+            Ok(Outcome::Skipped)
+        }
+        Err(fault) => {
+            slot.state = State::Broken(fault.clone());
+            Err(fault)
+        }
+    }
+}
+
+/// The upload, or `None` if the target is to be kept.
+fn begin(shared: &Shared, path: VPath, options: CreateOptions) -> Result<Option<Upload>, Fault> {
+    writable(shared, &path)?;
+    if path.is_root() {
+        return Err(Errno::ISDIR).at(&path);
+    }
+    let place = match shared.jail.place(&path) {
+        Err(fault) if fault.kind == FaultKind::NotFound && options.parents => {
+            make_dir::make_parents(shared, &path)?;
+            shared.jail.place(&path)?
+        }
+        other => other?,
+    };
+    if judge(&shared.jail, &path, &place, &options)? == Verdict::Skip {
+        return Ok(None);
+    }
+    let size = options.size.unwrap_or(0);
+    let upload = Upload::begin(path, place, options)?;
+    if size >= RESERVE_FROM {
+        reserve(upload.file(), size).at(upload.path())?;
+    }
+    Ok(Some(upload))
+}
+
+/// Refuses a file that the disk has no room for, and keeps the room for one that it has.
+fn reserve(file: impl AsFd, size: u64) -> Result<(), Errno> {
+    if i64::try_from(size).is_err() {
+        return Err(Errno::FBIG);
+    }
+    let system = fstatfs(&file)?;
+    let block = u64::try_from(system.f_bsize).unwrap_or(1);
+    // Zero blocks in all is how a file system says that it does not count.
+    if system.f_blocks > 0 && size > system.f_bavail.saturating_mul(block) {
+        return Err(Errno::NOSPC);
+    }
+    // tmpfs: room reserved there is memory touched twice.
+    if system.f_type == 0x0102_1994 {
+        return Ok(());
+    }
+    sys::reserve(file, 0, size)
+}
+
+pub(super) fn resume(slot: &Slot, keep: bool) -> Result<Outcome, Fault> {
+    match &slot.state {
+        State::Writing(upload) if !keep || upload.len() == 0 => Ok(Outcome::Continued),
+        State::Broken(fault) => Err(fault.clone()),
+        State::Writing(_) | State::Empty | State::Reading(_) | State::Skipped => {
+            Err(misuse("no partial to continue"))
+        }
+    }
+}
+
+pub(super) fn commit(
+    shared: &Shared,
+    slot: &mut Slot,
+    digest: Option<Digest>,
+    size: Option<u64>,
+) -> Result<Effect, Fault> {
+    match std::mem::take(&mut slot.state) {
+        State::Writing(upload) => {
+            let verified = upload.verify(digest, size)?;
+            match shared.options.durability {
+                Durability::None => Ok(Effect::Told(verified.publish(Durability::None)?)),
+                Durability::Full | Durability::Data => Ok(Effect::Verified(Box::new(verified))),
+            }
+        }
+        State::Skipped => Ok(Effect::Told(Outcome::Skipped)),
+        State::Broken(fault) => Err(fault),
+        State::Empty => Err(misuse("no upload to commit")),
+        reading @ State::Reading(_) => {
+            slot.state = reading;
+            Err(misuse("the file is open for reading"))
+        }
+    }
+}

@@ -1,0 +1,72 @@
+//! The operations, one a module. Each returns what it did, or the fault that its outcome carries.
+
+mod create;
+mod digest;
+mod list;
+mod make_dir;
+mod read;
+mod remove;
+mod rename;
+
+use std::sync::Arc;
+
+use ftp_proto::VPath;
+use ftp_proto::session::{DiskOp, Fault, FaultKind, Outcome};
+
+use crate::error::{misuse, refuse};
+use crate::job::Effect;
+use crate::slot::{Slot, State};
+use crate::store::Shared;
+
+/// Does one operation on the file in `slot`, or on a path beneath the root.
+pub(crate) fn perform(shared: &Arc<Shared>, slot: &mut Slot, op: DiskOp) -> Result<Effect, Fault> {
+    let outcome = match op {
+        DiskOp::Open { path, inline } => read::open(shared, slot, path, inline)?,
+        DiskOp::Warm {
+            offset,
+            len,
+            digest,
+            last,
+        } => read::warm(slot, offset, len, digest, last)?,
+        DiskOp::Create { path, options } => create::create(shared, slot, path, options)?,
+        DiskOp::Continue { keep } => create::resume(slot, keep)?,
+        DiskOp::Commit { digest, size } => return create::commit(shared, slot, digest, size),
+        DiskOp::Abort | DiskOp::Release => {
+            slot.state = State::Empty;
+            Outcome::Ended
+        }
+        DiskOp::List {
+            path,
+            after,
+            entries,
+            bytes,
+        } => list::list(shared, &path, after, entries, bytes)?,
+        DiskOp::Stat { path } => Outcome::Found(shared.jail.stat(&path)?.meta()),
+        DiskOp::Digest { path, offset, len } => digest::digest(shared, &path, offset, len)?,
+        DiskOp::MakeDir { path, parents } => return make_dir::make_dir(shared, &path, parents),
+        DiskOp::Rename { from, to, replace } => return rename::rename(shared, &from, &to, replace),
+        DiskOp::Remove { path, recursive } => return remove::remove(shared, &path, recursive),
+    };
+    Ok(Effect::Told(outcome))
+}
+
+/// Refuses to change anything in a store that is only to be read.
+fn writable(shared: &Shared, path: &VPath) -> Result<(), Fault> {
+    if shared.options.read_only {
+        return Err(refuse(
+            FaultKind::ReadOnly,
+            path,
+            "the server takes no changes",
+        ));
+    }
+    Ok(())
+}
+
+/// A slot holds one file at a time.
+fn vacant(slot: &Slot) -> Result<(), Fault> {
+    if slot.is_empty() {
+        Ok(())
+    } else {
+        Err(misuse("another file is still open on this lane"))
+    }
+}

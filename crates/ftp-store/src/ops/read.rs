@@ -1,0 +1,109 @@
+//! `Open` and `Warm`: a file on its way out.
+//!
+//! What is sent is one version of one inode: a file that changes meanwhile ends as `Changed`.
+
+use std::num::NonZeroU64;
+use std::os::fd::AsFd;
+use std::sync::Arc;
+
+use ftp_proto::session::{Content, Fault, FaultKind, Outcome};
+use ftp_proto::{Digest, VPath};
+use rustix::fs::{Advice, fadvise};
+use sha2::{Digest as _, Sha256};
+
+use super::vacant;
+use crate::error::{At, misuse, refuse};
+use crate::meta::Stat;
+use crate::scratch;
+use crate::slot::{ReadFile, Reading, Slot, State};
+use crate::store::Shared;
+
+/// How often a small file is opened anew because somebody replaced it under our eyes.
+const TRIES: usize = 4;
+
+pub(super) fn open(
+    shared: &Shared,
+    slot: &mut Slot,
+    path: VPath,
+    inline: u32,
+) -> Result<Outcome, Fault> {
+    vacant(slot)?;
+    slot.state = State::Empty;
+    for _ in 0..TRIES {
+        let (fd, opened) = shared.jail.file(&path)?;
+        if opened.size() > u64::from(inline) {
+            slot.state = State::Reading(Box::new(Reading {
+                path,
+                file: Arc::new(ReadFile::new(fd)),
+                opened,
+                hasher: Sha256::new(),
+            }));
+            return Ok(Outcome::Opened {
+                meta: opened.meta(),
+                content: None,
+            });
+        }
+        if let Some(content) = whole(&fd, &opened).at(&path)? {
+            return Ok(Outcome::Opened {
+                meta: opened.meta(),
+                content: Some(content),
+            });
+        }
+    }
+    Err(changed(&path))
+}
+
+/// All of a small file, unless it changed while it was read.
+fn whole(file: impl AsFd, opened: &Stat) -> Result<Option<Content>, rustix::io::Errno> {
+    let mut bytes = Vec::with_capacity(usize::try_from(opened.size()).unwrap_or_default());
+    // One byte more than there should be, so that growth shows.
+    let len = scratch::read_range(&file, 0, opened.size() + 1, |piece| {
+        bytes.extend_from_slice(piece);
+    })?;
+    if len != opened.size() || Stat::of(&file)?.differs(opened) {
+        return Ok(None);
+    }
+    let digest = Digest(Sha256::digest(&bytes).into());
+    Ok(Some(Content { bytes, digest }))
+}
+
+pub(super) fn warm(
+    slot: &mut Slot,
+    offset: u64,
+    len: u64,
+    digest: bool,
+    last: bool,
+) -> Result<Outcome, Fault> {
+    let State::Reading(reading) = &mut slot.state else {
+        return Err(misuse("no file is open for reading"));
+    };
+    let Reading {
+        path,
+        file,
+        opened,
+        hasher,
+    } = &mut **reading;
+    let len = if digest {
+        scratch::read_range(file.as_fd(), offset, len, |piece| hasher.update(piece)).at(path)?
+    } else {
+        touch(file.as_fd(), offset, len).at(path)?
+    };
+    if last && Stat::of(file.as_fd()).at(path)?.differs(opened) {
+        return Err(changed(path));
+    }
+    let digest = (last && digest).then(|| Digest(hasher.finalize_reset().into()));
+    Ok(Outcome::Warmed { len, digest })
+}
+
+/// Brings a range into the page cache: asks for all of it at once, then reads it, which waits for what is not there yet.
+fn touch(file: impl AsFd, offset: u64, len: u64) -> Result<u64, rustix::io::Errno> {
+    if let Some(len) = NonZeroU64::new(len) {
+        // Only a hint; the reads find out.
+        fadvise(&file, offset, Some(len), Advice::WillNeed).ok();
+    }
+    scratch::read_range(&file, offset, len, |_| {})
+}
+
+fn changed(path: &VPath) -> Fault {
+    refuse(FaultKind::Changed, path, "changed while it was read")
+}

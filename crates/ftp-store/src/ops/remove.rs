@@ -1,0 +1,146 @@
+//! `Remove`: a name, or a folder with all that is in it.
+//!
+//! A link is removed, never followed. A tree is taken down with two descriptors, however deep it is:
+//! the way back up is `..`, believed only if it is the folder we came from.
+
+use std::ffi::{CStr, CString};
+use std::os::fd::{AsFd, OwnedFd};
+
+use ftp_proto::VPath;
+use ftp_proto::session::Fault;
+use rustix::fs::{FileType, RawDir};
+use rustix::io::Errno;
+
+use super::rename::change_dirs;
+use super::writable;
+use crate::error::At;
+use crate::jail::{Place, child, reopen};
+use crate::job::Effect;
+use crate::meta::{Identity, Stat};
+use crate::store::Shared;
+use crate::sys;
+
+/// Subfolders that one look at a folder remembers; the others are found by the next look.
+const SUBFOLDERS: usize = 256;
+/// For `getdents64(2)`.
+const NAME_BUFFER: usize = 32 * 1024;
+
+pub(super) fn remove(shared: &Shared, path: &VPath, recursive: bool) -> Result<Effect, Fault> {
+    writable(shared, path)?;
+    let place = shared.jail.place(path)?;
+    match change_dirs(shared, &[&place.dir], || {
+        sys::unlink(&place.dir, place.name.as_str())
+    }) {
+        // Linux says EISDIR, POSIX allows EPERM.
+        Err(Errno::ISDIR | Errno::PERM) => {}
+        other => return other.at(path),
+    }
+    if recursive {
+        empty(&place).at(path)?;
+    }
+    change_dirs(shared, &[&place.dir], || {
+        sys::remove_dir(&place.dir, place.name.as_str())
+    })
+    .at(path)
+}
+
+/// A folder on the way down.
+struct Level {
+    identity: Identity,
+    /// Its name in the level above.
+    name: CString,
+    /// Subfolders of it that are still to be taken down.
+    subfolders: Vec<CString>,
+}
+
+/// Removes everything in the folder at `place`, but not the folder.
+fn empty(place: &Place) -> Result<(), Errno> {
+    let mut dir = child(&place.dir, place.name.as_str())?;
+    let mut above: Vec<Level> = Vec::new();
+    let mut level = Level {
+        identity: Stat::of(&dir)?.identity(),
+        name: CString::default(),
+        subfolders: Vec::new(),
+    };
+    loop {
+        if level.subfolders.is_empty() {
+            level.subfolders = sweep_files(&dir)?;
+        }
+        if let Some(name) = level.subfolders.pop() {
+            match child(&dir, name.as_c_str()) {
+                Ok(deeper) => {
+                    dir = deeper;
+                    let identity = Stat::of(&dir)?.identity();
+                    above.push(std::mem::replace(
+                        &mut level,
+                        Level {
+                            identity,
+                            name,
+                            subfolders: Vec::new(),
+                        },
+                    ));
+                }
+                // Gone, or no folder any more: the next look tells.
+                Err(Errno::NOENT | Errno::NOTDIR | Errno::LOOP) => {}
+                Err(error) => return Err(error),
+            }
+            continue;
+        }
+        let Some(upper) = above.pop() else {
+            return Ok(());
+        };
+        dir = back_up(&dir, upper.identity)?;
+        match sys::remove_dir(&dir, level.name.as_c_str()) {
+            // Somebody is still putting things there: the next look finds the folder again.
+            Ok(()) | Err(Errno::NOENT | Errno::NOTDIR | Errno::NOTEMPTY | Errno::EXIST) => {}
+            Err(error) => return Err(error),
+        }
+        level = upper;
+    }
+}
+
+/// The folder above, if nobody moved us meanwhile.
+fn back_up(dir: &OwnedFd, identity: Identity) -> Result<OwnedFd, Errno> {
+    let upper = child(dir, c"..")?;
+    if Stat::of(&upper)?.identity() == identity {
+        Ok(upper)
+    } else {
+        Err(Errno::BUSY)
+    }
+}
+
+/// Unlinks all that is no folder, removes the folders that are empty, and returns some of the others.
+fn sweep_files(dir: impl AsFd) -> Result<Vec<CString>, Errno> {
+    let names = reopen(&dir)?;
+    let mut subfolders = Vec::new();
+    let mut buffer: Vec<u8> = Vec::with_capacity(NAME_BUFFER);
+    let mut entries = RawDir::new(&names, buffer.spare_capacity_mut());
+    while let Some(entry) = entries.next() {
+        let entry = entry?;
+        let name = entry.file_name();
+        if name == c"." || name == c".." {
+            continue;
+        }
+        if remove_entry(&dir, name, entry.file_type())? && subfolders.len() < SUBFOLDERS {
+            subfolders.push(name.to_owned());
+        }
+    }
+    Ok(subfolders)
+}
+
+/// Removes one entry; `true` if it is a folder with something in it.
+fn remove_entry(dir: impl AsFd, name: &CStr, kind: FileType) -> Result<bool, Errno> {
+    if kind != FileType::Directory {
+        match sys::unlink(&dir, name) {
+            Ok(()) | Err(Errno::NOENT) => return Ok(false),
+            // A folder after all: its kind was not known, or it changed.
+            Err(Errno::ISDIR | Errno::PERM) => {}
+            Err(error) => return Err(error),
+        }
+    }
+    match sys::remove_dir(&dir, name) {
+        Ok(()) | Err(Errno::NOENT) => Ok(false),
+        Err(Errno::NOTEMPTY | Errno::EXIST | Errno::NOTDIR) => Ok(true),
+        Err(error) => Err(error),
+    }
+}

@@ -1,0 +1,64 @@
+//! `Rename`: another name for a file or a folder, in one step.
+
+use std::os::fd::OwnedFd;
+use std::sync::Arc;
+
+use ftp_proto::session::{Fault, FaultKind, Outcome};
+use ftp_proto::{Durability, VPath};
+use rustix::io::Errno;
+
+use super::writable;
+use crate::error::{At, refuse};
+use crate::job::Effect;
+use crate::meta::Stat;
+use crate::store::Shared;
+use crate::sys;
+
+pub(super) fn rename(
+    shared: &Shared,
+    from: &VPath,
+    to: &VPath,
+    replace: bool,
+) -> Result<Effect, Fault> {
+    writable(shared, from)?;
+    let old = shared.jail.place(from)?;
+    let new = shared.jail.place(to)?;
+    Stat::at(&old.dir, old.name.as_str()).at(from)?;
+    let change = || {
+        if replace {
+            sys::rename(&old.dir, &old.name, &new.dir, &new.name)
+        } else {
+            sys::rename_new(&old.dir, &old.name, &new.dir, &new.name)
+        }
+    };
+    let dirs = [&old.dir, &new.dir];
+    match change_dirs(shared, &dirs, change) {
+        Ok(effect) => Ok(effect),
+        Err(Errno::INVAL) => Err(refuse(
+            FaultKind::Denied,
+            to,
+            "a folder cannot be moved into itself",
+        )),
+        Err(Errno::EXIST) if replace => Err(Errno::NOTEMPTY).at(to),
+        Err(Errno::NOENT) => Err(Errno::NOENT).at(from),
+        Err(errno) => Err(errno).at(to),
+    }
+}
+
+/// Does a change of names; under `full` it is answered when the folders are synced.
+pub(super) fn change_dirs(
+    shared: &Shared,
+    dirs: &[&Arc<OwnedFd>],
+    change: impl FnOnce() -> Result<(), Errno>,
+) -> Result<Effect, Errno> {
+    match shared.options.durability {
+        Durability::Full => {
+            shared.dirty.change(dirs, change)?;
+            Ok(Effect::Unsynced(Outcome::Ended))
+        }
+        Durability::Data | Durability::None => {
+            change()?;
+            Ok(Effect::Told(Outcome::Ended))
+        }
+    }
+}

@@ -1,0 +1,262 @@
+//! Group commit: one round of syncing makes every upload that waits for it durable.
+//!
+//! The order is the promise: the bytes are on stable storage before the rename, and the folder
+//! (under `full`) before the answer. Nothing here verifies, and nothing here picks a name.
+
+use std::collections::{HashMap, HashSet};
+use std::os::fd::OwnedFd;
+use std::sync::{Arc, Mutex, MutexGuard, PoisonError};
+
+use ftp_proto::session::{Fault, Outcome};
+use ftp_proto::{Durability, VPath};
+use rustix::io::Errno;
+
+use crate::error::{At, fault};
+use crate::job::Done;
+use crate::meta::{Identity, Stat};
+use crate::store::Shared;
+use crate::sys;
+use crate::upload::Verified;
+
+/// Up to so many files are synced one by one; more share one `syncfs`.
+const SINGLY: usize = 3;
+
+/// A job that is done but for a round of syncing: see [`sync_round`].
+pub struct Parked {
+    shared: Arc<Shared>,
+    done: Done,
+    /// Which outcomes speak of names that are not synced yet.
+    unsynced: Vec<usize>,
+    /// Which outcomes wait for which upload.
+    verified: Vec<(usize, Box<Verified>)>,
+}
+
+/// Folders that got or lost a name since they were synced.
+///
+/// A file is only safe if the folders on the way to it are. One upload may make the folder that
+/// another one uses, so the list is the store's, and every round covers all that is on it.
+#[derive(Default)]
+pub(crate) struct Dirty {
+    waiting: Mutex<Vec<Arc<OwnedFd>>>,
+    /// Held from taking the list to the end of its syncs: a round that finds the list empty must not
+    /// answer before the round that took it.
+    flushing: Mutex<()>,
+}
+
+impl Dirty {
+    /// Changes a folder and puts it on the list, as one act in the eyes of a round of syncing.
+    pub(crate) fn change<T>(
+        &self,
+        dirs: &[&Arc<OwnedFd>],
+        change: impl FnOnce() -> Result<T, Errno>,
+    ) -> Result<T, Errno> {
+        let mut waiting = lock(&self.waiting);
+        let changed = change()?;
+        waiting.extend(dirs.iter().map(|dir| Arc::clone(dir)));
+        Ok(changed)
+    }
+
+    /// Syncs what is on the list; what cannot be synced stays on it.
+    fn flush(&self) -> Result<(), Errno> {
+        let _flushing = lock(&self.flushing);
+        let dirs = std::mem::take(&mut *lock(&self.waiting));
+        let mut seen = HashSet::new();
+        let mut result = Ok(());
+        for dir in dirs {
+            if Stat::of(&dir).is_ok_and(|stat| !seen.insert(stat.identity())) {
+                continue;
+            }
+            match sys::sync_dir(&dir) {
+                // A folder that was removed has no names to keep.
+                Ok(()) | Err(Errno::NOENT) => {}
+                Err(error) => {
+                    result = Err(error);
+                    lock(&self.waiting).push(dir);
+                }
+            }
+        }
+        result
+    }
+}
+
+impl Parked {
+    pub(crate) fn new(
+        shared: Arc<Shared>,
+        done: Done,
+        unsynced: Vec<usize>,
+        verified: Vec<(usize, Box<Verified>)>,
+    ) -> Self {
+        Self {
+            shared,
+            done,
+            unsynced,
+            verified,
+        }
+    }
+
+    fn answer(&mut self, index: usize, outcome: Outcome) {
+        if let Some((_, slot)) = self.done.outcomes.get_mut(index) {
+            *slot = outcome;
+        }
+    }
+}
+
+impl std::fmt::Debug for Parked {
+    fn fmt(&self, f: &mut std::fmt::Formatter<'_>) -> std::fmt::Result {
+        let (uploads, names) = (self.verified.len(), self.unsynced.len());
+        write!(f, "Parked({uploads} uploads, {names} names)")
+    }
+}
+
+/// Makes all that waits durable with few syncs, puts each upload under its name, and returns the jobs
+/// in the same order. Blocks. An error fails what it concerns and nothing else.
+#[must_use]
+pub fn sync_round(mut parked: Vec<Parked>) -> Vec<Done> {
+    let uploads = parked
+        .iter_mut()
+        .enumerate()
+        .flat_map(|(owner, job)| {
+            let level = job.shared.options.durability;
+            std::mem::take(&mut job.verified)
+                .into_iter()
+                .map(move |(index, upload)| Waiting {
+                    owner,
+                    index,
+                    level,
+                    upload,
+                })
+        })
+        .collect::<Vec<_>>();
+    let synced = sync_files(&uploads);
+    let published = uploads
+        .into_iter()
+        .zip(synced)
+        .map(|(waiting, synced)| waiting.publish(synced))
+        .collect::<Vec<_>>();
+    let dirs = sync_dirs(&published);
+    let lists = flush_lists(&parked);
+    for (told, dir) in published.into_iter().zip(dirs) {
+        let Some(job) = parked.get_mut(told.owner) else {
+            continue;
+        };
+        let list = lists.get(&key(job)).copied().unwrap_or(Ok(()));
+        let outcome = match (told.result, dir.and(list)) {
+            (Ok(_), Err(errno)) => Outcome::Failed(fault(&told.path, errno)),
+            (Ok(outcome), Ok(())) => outcome,
+            (Err(fault), _) => Outcome::Failed(fault),
+        };
+        job.answer(told.index, outcome);
+    }
+    for job in &mut parked {
+        if let Some(Err(errno)) = lists.get(&key(job)) {
+            for index in std::mem::take(&mut job.unsynced) {
+                job.answer(index, Outcome::Failed(fault(&VPath::root(), *errno)));
+            }
+        }
+    }
+    parked.into_iter().map(|job| job.done).collect()
+}
+
+/// An upload in the round, and where its outcome belongs.
+struct Waiting {
+    owner: usize,
+    index: usize,
+    level: Durability,
+    upload: Box<Verified>,
+}
+
+/// An upload that has its name, or will not get it.
+struct Published {
+    owner: usize,
+    index: usize,
+    path: VPath,
+    /// The folder that is still to be synced.
+    dir: Option<Arc<OwnedFd>>,
+    result: Result<Outcome, Fault>,
+}
+
+impl Waiting {
+    fn publish(self, synced: Result<(), Errno>) -> Published {
+        let Self {
+            owner,
+            index,
+            level,
+            upload,
+        } = self;
+        let path = upload.path.clone();
+        let dir = Arc::clone(upload.dir());
+        let result = synced.at(&path).and_then(|()| upload.publish(level));
+        let moved = matches!(result, Ok(Outcome::Committed { .. }));
+        Published {
+            owner,
+            index,
+            path,
+            dir: (moved && level == Durability::Full).then_some(dir),
+            result,
+        }
+    }
+
+    fn sync(&self) -> Result<(), Errno> {
+        match self.level {
+            Durability::Full => sys::sync_all(self.upload.file()),
+            Durability::Data => sys::sync_data(self.upload.file()),
+            Durability::None => Ok(()),
+        }
+    }
+}
+
+fn sync_files(uploads: &[Waiting]) -> Vec<Result<(), Errno>> {
+    if uploads.len() <= SINGLY {
+        return uploads.iter().map(Waiting::sync).collect();
+    }
+    // One call for each file system. If it fails, each file is asked for itself, and only the guilty fail.
+    let mut systems: HashMap<u64, bool> = HashMap::new();
+    uploads
+        .iter()
+        .map(|waiting| {
+            let file = waiting.upload.file();
+            let device = Stat::of(&file)?.identity().device;
+            let whole = systems
+                .entry(device)
+                .or_insert_with(|| sys::sync_file_system(&file).is_ok());
+            if *whole { Ok(()) } else { waiting.sync() }
+        })
+        .collect()
+}
+
+fn sync_dirs(published: &[Published]) -> Vec<Result<(), Errno>> {
+    let mut synced: HashMap<Identity, Result<(), Errno>> = HashMap::new();
+    published
+        .iter()
+        .map(|told| {
+            let Some(dir) = &told.dir else {
+                return Ok(());
+            };
+            let identity = Stat::of(dir)?.identity();
+            *synced.entry(identity).or_insert_with(|| sys::sync_dir(dir))
+        })
+        .collect()
+}
+
+/// Flushes the list of each store that has a job in the round (mostly one), if names matter to it.
+fn flush_lists(parked: &[Parked]) -> HashMap<usize, Result<(), Errno>> {
+    let mut lists = HashMap::new();
+    for job in parked {
+        if job.shared.options.durability == Durability::Full {
+            lists
+                .entry(key(job))
+                .or_insert_with(|| job.shared.dirty.flush());
+        }
+    }
+    lists
+}
+
+/// Tells stores apart within one round.
+fn key(job: &Parked) -> usize {
+    Arc::as_ptr(&job.shared).addr()
+}
+
+fn lock<T>(mutex: &Mutex<T>) -> MutexGuard<'_, T> {
+    // What it guards is whole between any two statements, so a panic elsewhere does not spoil it.
+    mutex.lock().unwrap_or_else(PoisonError::into_inner)
+}

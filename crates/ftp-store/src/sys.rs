@@ -1,0 +1,134 @@
+//! The calls that change the disk: every one the store makes, each in one line.
+//!
+//! Nothing here decides anything. They stand together so that one place sees every change in its
+//! order, which is what the power-cut model replays. All errors are those of the system call named.
+
+use std::os::fd::{AsFd, OwnedFd};
+
+use rustix::fs::{
+    self, AtFlags, FallocateFlags, Mode, OFlags, RenameFlags, Timespec, Timestamps, UTIME_OMIT,
+};
+use rustix::io::{Errno, retry_on_intr};
+use rustix::path::Arg;
+
+/// `openat(O_CREAT | O_EXCL)`: a new, empty file for reading and writing.
+pub(crate) fn create(dir: impl AsFd, name: &str, mode: Mode) -> Result<OwnedFd, Errno> {
+    let flags = OFlags::RDWR | OFlags::CREATE | OFlags::EXCL | OFlags::NOFOLLOW | OFlags::CLOEXEC;
+    fs::openat(dir, name, flags, mode)
+}
+
+/// `pwrite(2)`, all of it.
+pub(crate) fn write(file: impl AsFd, bytes: &[u8], offset: u64) -> Result<(), Errno> {
+    let mut done = 0;
+    while let Some(rest) = bytes.get(done..).filter(|rest| !rest.is_empty()) {
+        let at = offset.checked_add(done as u64).ok_or(Errno::FBIG)?;
+        match retry_on_intr(|| rustix::io::pwrite(&file, rest, at))? {
+            0 => return Err(Errno::IO),
+            count => done += count,
+        }
+    }
+    Ok(())
+}
+
+/// `fallocate(2)`: room for the whole file, where the file system can promise it.
+pub(crate) fn reserve(file: impl AsFd, offset: u64, len: u64) -> Result<(), Errno> {
+    match retry_on_intr(|| fs::fallocate(&file, FallocateFlags::KEEP_SIZE, offset, len)) {
+        Err(Errno::OPNOTSUPP | Errno::NOSYS | Errno::INVAL) => Ok(()),
+        other => other,
+    }
+}
+
+/// `fchmod(2)`.
+pub(crate) fn set_mode(file: impl AsFd, bits: u32) -> Result<(), Errno> {
+    fs::fchmod(file, Mode::from_raw_mode(bits & 0o777))
+}
+
+/// `futimens(2)`, the modification time only.
+pub(crate) fn set_mtime(file: impl AsFd, seconds: i64, nanos: u32) -> Result<(), Errno> {
+    let times = Timestamps {
+        last_access: Timespec {
+            tv_sec: 0,
+            tv_nsec: UTIME_OMIT,
+        },
+        last_modification: Timespec {
+            tv_sec: seconds,
+            // Larger values are out of range, or mean "now" and "leave it".
+            tv_nsec: nanos.min(999_999_999).into(),
+        },
+    };
+    fs::futimens(file, &times)
+}
+
+/// `fsync(2)` of a file.
+pub(crate) fn sync_all(file: impl AsFd) -> Result<(), Errno> {
+    retry_on_intr(|| fs::fsync(&file))
+}
+
+/// `fdatasync(2)` of a file.
+pub(crate) fn sync_data(file: impl AsFd) -> Result<(), Errno> {
+    retry_on_intr(|| fs::fdatasync(&file))
+}
+
+/// `fsync(2)` of a folder that may be held with `O_PATH`.
+pub(crate) fn sync_dir(dir: impl AsFd) -> Result<(), Errno> {
+    let dir = crate::jail::reopen(dir)?;
+    match retry_on_intr(|| fs::fsync(&dir)) {
+        // Some file systems have nothing to sync in a folder.
+        Err(Errno::INVAL | Errno::NOTSUP) => Ok(()),
+        other => other,
+    }
+}
+
+/// `syncfs(2)` of the file system that holds `file`.
+pub(crate) fn sync_file_system(file: impl AsFd) -> Result<(), Errno> {
+    retry_on_intr(|| fs::syncfs(&file))
+}
+
+/// `renameat(2)`: replaces what stands there, in one step.
+pub(crate) fn rename(from: impl AsFd, old: &str, to: impl AsFd, new: &str) -> Result<(), Errno> {
+    fs::renameat(from, old, to, new)
+}
+
+/// `renameat2(RENAME_NOREPLACE)`, or what comes nearest where the file system lacks it.
+///
+/// Errors: `EXIST` if something stands there.
+pub(crate) fn rename_new(
+    from: impl AsFd,
+    old: &str,
+    to: impl AsFd,
+    new: &str,
+) -> Result<(), Errno> {
+    match fs::renameat_with(&from, old, &to, new, RenameFlags::NOREPLACE) {
+        Err(Errno::INVAL | Errno::NOSYS | Errno::NOTSUP) => rename_new_by_link(from, old, to, new),
+        other => other,
+    }
+}
+
+/// A hard link fails in one step if the name is taken. Folders have none: there we can only look first.
+fn rename_new_by_link(from: impl AsFd, old: &str, to: impl AsFd, new: &str) -> Result<(), Errno> {
+    match fs::linkat(&from, old, &to, new, AtFlags::empty()) {
+        Ok(()) => unlink(from, old),
+        Err(Errno::PERM | Errno::NOTSUP | Errno::ISDIR | Errno::MLINK) => {
+            if crate::meta::Stat::find(&to, new)?.is_some() {
+                return Err(Errno::EXIST);
+            }
+            rename(from, old, to, new)
+        }
+        Err(error) => Err(error),
+    }
+}
+
+/// `unlinkat(2)` of anything but a folder.
+pub(crate) fn unlink(dir: impl AsFd, name: impl Arg) -> Result<(), Errno> {
+    fs::unlinkat(dir, name, AtFlags::empty())
+}
+
+/// `unlinkat(AT_REMOVEDIR)`: an empty folder.
+pub(crate) fn remove_dir(dir: impl AsFd, name: impl Arg) -> Result<(), Errno> {
+    fs::unlinkat(dir, name, AtFlags::REMOVEDIR)
+}
+
+/// `mkdirat(2)`, the process's umask honoured.
+pub(crate) fn make_dir(dir: impl AsFd, name: &str) -> Result<(), Errno> {
+    fs::mkdirat(dir, name, Mode::from_raw_mode(0o777))
+}
