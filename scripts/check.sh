@@ -13,7 +13,7 @@ started=$(date +%s)
 step cargo fmt --all --check
 step cargo clippy --workspace --all-targets --locked -- -D warnings
 step cargo test --workspace --locked --no-fail-fast
-RUSTDOCFLAGS="-D warnings" step cargo doc --workspace --no-deps --locked --document-private-items
+step env RUSTDOCFLAGS="-D warnings" cargo doc --workspace --no-deps --locked
 
 # The fuzz targets are a workspace of their own and want nightly and a C++ compiler.
 fuzz=crates/ftp-proto/fuzz/Cargo.toml

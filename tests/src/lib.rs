@@ -14,6 +14,7 @@ pub mod deadline;
 pub mod files;
 pub mod peer;
 pub mod process;
+pub mod proxy;
 pub mod server;
 
 pub use bystander::Bystander;
@@ -21,4 +22,5 @@ pub use client::{Client, Ran};
 pub use deadline::{SOON, eventually};
 pub use files::Scratch;
 pub use peer::Peer;
+pub use proxy::{Fault, Proxy, Way};
 pub use server::{Options, Server};

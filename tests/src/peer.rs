@@ -191,9 +191,9 @@ impl Peer {
         while self.frame().is_some() {}
     }
 
-    /// Says that no more will be sent.
+    /// Says that no more will be sent, unless the server has gone already.
     pub fn half_close(&self) {
-        self.stream.shutdown(Shutdown::Write).unwrap();
+        drop(self.stream.shutdown(Shutdown::Write));
     }
 
     /// Breaks the connection with a reset.

@@ -1,0 +1,18 @@
+//! End to end: the real daemon, the real client, and peers that speak by hand. Loopback only.
+
+#![allow(clippy::unwrap_used, reason = "test code fails by panicking")]
+
+#[path = "e2e/large.rs"]
+mod large;
+#[path = "e2e/lifecycle.rs"]
+mod lifecycle;
+#[path = "e2e/logs.rs"]
+mod logs;
+#[path = "e2e/many.rs"]
+mod many;
+#[path = "e2e/pipeline.rs"]
+mod pipeline;
+#[path = "e2e/python.rs"]
+mod python;
+#[path = "e2e/verbs.rs"]
+mod verbs;

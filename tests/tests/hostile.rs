@@ -1,0 +1,12 @@
+//! Peers that misbehave: each gets its due answer, and none disturbs a transfer that runs beside it.
+
+#![allow(clippy::unwrap_used, reason = "test code fails by panicking")]
+
+#[path = "hostile/framing.rs"]
+mod framing;
+#[path = "hostile/manners.rs"]
+mod manners;
+#[path = "hostile/paths.rs"]
+mod paths;
+#[path = "hostile/uploads.rs"]
+mod uploads;
