@@ -1,0 +1,249 @@
+//! Floor 5: one socket. Transport, sticky readiness, inbox, outbox, the way it closes.
+//!
+//! Knows no protocol: bytes and file ranges go out in the order they were given, bytes come in.
+//! Never blocks, never waits, and an idle connection owns no heap memory. Readiness is cleared in two
+//! places only, both here: where a read and where a write would have blocked.
+
+mod inbox;
+mod outbox;
+mod transport;
+
+#[cfg(test)]
+mod tests;
+
+use std::sync::Arc;
+use std::{io, mem};
+
+use ftp_store::ReadFile;
+use mio::event::Event;
+use mio::net::TcpStream;
+
+use crate::base::Readiness;
+
+pub(crate) use self::inbox::Inbox;
+use self::outbox::Outbox;
+pub(crate) use self::outbox::{Flush, FlushState};
+use self::transport::Transport;
+
+/// Most bytes that one call of [`Conn::linger`] swallows, so that a talkative peer cannot hold the loop.
+const LINGER_BYTES_A_CALL: u64 = 256 * 1024;
+/// Most bytes that are swallowed in all while lingering; a peer that sends more gets its reset.
+const LINGER_BYTES_IN_ALL: u64 = 64 * 1024 * 1024;
+
+/// One connected socket with all that waits to go through it.
+///
+/// Register [`Conn::source`] once for both interests; edges are remembered in sticky bits until a call would block.
+pub(crate) struct Conn {
+    /// Bytes that were read and not yet consumed.
+    pub(crate) inbox: Inbox,
+    outbox: Outbox,
+    transport: Transport,
+    ready: Readiness,
+    input: Direction,
+    output: Direction,
+    closing: bool,
+    /// Bytes swallowed by [`Conn::linger`].
+    lingered: u64,
+}
+
+/// Whether one direction of the stream still works.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+enum Direction {
+    Open,
+    /// Ended in order: the peer's end of file, or our own `shutdown`.
+    Ended,
+    /// The connection broke.
+    Lost,
+}
+
+/// What a read brought.
+#[derive(Debug)]
+pub(crate) enum Read {
+    /// So many bytes, never 0 unless the buffer was empty.
+    Bytes(usize),
+    /// Nothing now; an event will come.
+    Blocked,
+    /// The peer sends no more. Asked again, the answer is the same.
+    Eof,
+    /// The connection broke.
+    Lost(io::Error),
+}
+
+/// How far an orderly close has come.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub(crate) enum Linger {
+    /// The outbox is not empty yet.
+    Flushing,
+    /// All is sent and we said so; the peer has not ended its side. Call again on the next event, or in
+    /// the next turn if [`Conn::readable`] still holds.
+    Waiting,
+    /// Nothing is left to wait for: drop the connection.
+    Done,
+}
+
+impl Conn {
+    /// Takes over a connected socket: sets `TCP_NODELAY` and keep-alive.
+    ///
+    /// Options that the kernel refuses are let go: a socket that is broken already says so at the first read.
+    pub(crate) fn new(stream: TcpStream) -> Self {
+        Self {
+            inbox: Inbox::default(),
+            outbox: Outbox::default(),
+            transport: Transport::plain(stream),
+            // Optimistic: the first call finds out, and saves a turn of the loop if there are bytes already.
+            ready: Readiness {
+                readable: true,
+                writable: true,
+                error: false,
+            },
+            input: Direction::Open,
+            output: Direction::Open,
+            closing: false,
+            lingered: 0,
+        }
+    }
+
+    /// The socket, to be registered and deregistered.
+    pub(crate) fn source(&mut self) -> &mut TcpStream {
+        self.transport.source()
+    }
+
+    /// Remembers what an event said. Does nothing else.
+    pub(crate) fn mark(&mut self, event: &Event) {
+        self.ready.mark(event);
+        // An error shows itself at the next read or write, whichever comes first.
+        if mem::take(&mut self.ready.error) {
+            self.ready.readable = true;
+            self.ready.writable = true;
+        }
+    }
+
+    /// Whether a read may bring something new. Never after the end of the stream.
+    pub(crate) fn readable(&self) -> bool {
+        self.ready.readable && self.input == Direction::Open
+    }
+
+    /// Whether a write may get through.
+    pub(crate) fn writable(&self) -> bool {
+        self.ready.writable && self.output == Direction::Open
+    }
+
+    /// Reads once into `buf`, past the inbox.
+    pub(crate) fn read(&mut self, buf: &mut [u8]) -> Read {
+        if self.input != Direction::Open {
+            return Read::Eof;
+        }
+        if buf.is_empty() {
+            return Read::Bytes(0);
+        }
+        match self.transport.read(buf) {
+            Ok(0) => {
+                self.input = Direction::Ended;
+                Read::Eof
+            }
+            Ok(len) => Read::Bytes(len),
+            Err(err) if err.kind() == io::ErrorKind::WouldBlock => {
+                self.ready.readable = false;
+                Read::Blocked
+            }
+            Err(err) => {
+                self.lose();
+                Read::Lost(err)
+            }
+        }
+    }
+
+    /// Queues bytes. Small ones join what is queued before them.
+    pub(crate) fn send(&mut self, bytes: Vec<u8>) {
+        if self.output == Direction::Open {
+            self.outbox.push_bytes(bytes);
+        }
+    }
+
+    /// Queues a range of a file. If the file turns out to be shorter, the rest goes out as zeros and
+    /// [`Flush::short`] names `tag`.
+    pub(crate) fn send_file(&mut self, file: Arc<ReadFile>, tag: u64, offset: u64, len: u64) {
+        if self.output == Direction::Open {
+            self.outbox.push_file(file, tag, offset, len);
+        }
+    }
+
+    /// Bytes that wait to be sent, those of file ranges included.
+    pub(crate) fn queued(&self) -> u64 {
+        self.outbox.len()
+    }
+
+    /// Bytes that wait to be sent and are held in memory.
+    pub(crate) fn queued_memory(&self) -> usize {
+        self.outbox.memory()
+    }
+
+    /// Sends what the kernel takes, at most about `budget` bytes.
+    pub(crate) fn flush(&mut self, budget: u64) -> Flush {
+        let flush = self.outbox.flush(&self.transport, budget);
+        if flush.state == FlushState::Blocked {
+            self.ready.writable = false;
+        }
+        if flush.lost.is_some() {
+            self.lose();
+        }
+        flush
+    }
+
+    /// Nothing more will be queued: [`Conn::linger`] may end the stream once all is sent.
+    pub(crate) fn close_after_flush(&mut self) {
+        self.closing = true;
+    }
+
+    /// Whether [`Conn::close_after_flush`] was called.
+    pub(crate) fn is_closing(&self) -> bool {
+        self.closing
+    }
+
+    /// Goes on closing: once the outbox is empty ends our side, then swallows what still comes, because
+    /// unread bytes would turn the close into a reset, and a reset destroys the last answer on its way.
+    ///
+    /// `scratch` is overwritten. To be called only after [`Conn::close_after_flush`].
+    pub(crate) fn linger(&mut self, scratch: &mut [u8]) -> Linger {
+        debug_assert!(
+            self.closing,
+            "linger belongs to a connection that is closing"
+        );
+        if self.output == Direction::Open {
+            if !self.outbox.is_empty() {
+                return Linger::Flushing;
+            }
+            if self.transport.shutdown_write().is_err() {
+                self.lose();
+                return Linger::Done;
+            }
+            self.output = Direction::Ended;
+        }
+        self.inbox.clear();
+        let mut swallowed = 0;
+        while swallowed < LINGER_BYTES_A_CALL && self.lingered < LINGER_BYTES_IN_ALL {
+            match self.read(scratch) {
+                // An empty scratch can swallow nothing; waiting for more would be for ever.
+                Read::Bytes(0) | Read::Eof | Read::Lost(_) => return Linger::Done,
+                Read::Blocked => return Linger::Waiting,
+                Read::Bytes(len) => {
+                    let len = u64::try_from(len).unwrap_or(u64::MAX);
+                    swallowed = swallowed.saturating_add(len);
+                    self.lingered = self.lingered.saturating_add(len);
+                }
+            }
+        }
+        if self.lingered < LINGER_BYTES_IN_ALL {
+            Linger::Waiting
+        } else {
+            Linger::Done
+        }
+    }
+
+    /// The connection is broken: nothing that is queued can ever arrive.
+    fn lose(&mut self) {
+        self.input = Direction::Lost;
+        self.output = Direction::Lost;
+        self.outbox = Outbox::default();
+    }
+}

@@ -1,0 +1,153 @@
+//! The socket calls, in one place: what is above knows neither system calls nor how bytes are wrapped.
+//!
+//! Never blocks (the socket is non-blocking) and never forgets readiness: all calls go through mio.
+
+use std::io;
+use std::io::{IoSlice, Read as _};
+use std::net::Shutdown;
+use std::time::Duration;
+
+use ftp_store::ReadFile;
+use mio::net::TcpStream;
+use rustix::io::Errno;
+use rustix::net::{SendAncillaryBuffer, SendFlags};
+use socket2::{SockRef, TcpKeepalive};
+
+/// After so much silence the kernel asks whether the peer is still there.
+const KEEPALIVE_IDLE: Duration = Duration::from_secs(60);
+/// Time between two such questions.
+const KEEPALIVE_INTERVAL: Duration = Duration::from_secs(15);
+/// Unanswered questions after which the connection counts as lost.
+const KEEPALIVE_COUNT: u32 = 4;
+
+/// How bytes get to the peer.
+#[derive(Debug)]
+pub(super) enum Transport {
+    /// As they are.
+    Plain(TcpStream),
+}
+
+/// What became of a call that sends from a file.
+#[derive(Debug)]
+pub(super) enum FileSent {
+    /// So many bytes, at least one.
+    Bytes(usize),
+    /// The file has no more bytes there, or cannot be read.
+    Short,
+    /// The socket's fault; `WouldBlock` among them.
+    Failed(io::Error),
+}
+
+impl Transport {
+    /// A plain TCP stream, tuned: answers leave at once, dead peers are noticed.
+    pub(super) fn plain(stream: TcpStream) -> Self {
+        let keepalive = TcpKeepalive::new()
+            .with_time(KEEPALIVE_IDLE)
+            .with_interval(KEEPALIVE_INTERVAL)
+            .with_retries(KEEPALIVE_COUNT);
+        let tuned = stream
+            .set_nodelay(true)
+            .and_then(|()| SockRef::from(&stream).set_tcp_keepalive(&keepalive));
+        if let Err(error) = tuned {
+            tracing::debug!(%error, "socket options refused");
+        }
+        Self::Plain(stream)
+    }
+
+    /// The socket, for the poll.
+    pub(super) fn source(&mut self) -> &mut TcpStream {
+        match self {
+            Self::Plain(stream) => stream,
+        }
+    }
+
+    /// `recv(2)`. 0 is the end of the stream.
+    pub(super) fn read(&mut self, buf: &mut [u8]) -> io::Result<usize> {
+        match self {
+            Self::Plain(stream) => uninterrupted(|| stream.read(buf)),
+        }
+    }
+
+    /// `sendmsg(2)` of all slices; `more` says that a file range follows at once, so that the head and
+    /// the file's first bytes share a packet.
+    pub(super) fn send(&self, slices: &[IoSlice<'_>], more: bool) -> io::Result<usize> {
+        let flags = if more {
+            SendFlags::NOSIGNAL | SendFlags::MORE
+        } else {
+            SendFlags::NOSIGNAL
+        };
+        match self {
+            Self::Plain(stream) => uninterrupted(|| {
+                stream.try_io(|| {
+                    let mut no_control = SendAncillaryBuffer::default();
+                    Ok(rustix::net::sendmsg(
+                        stream,
+                        slices,
+                        &mut no_control,
+                        flags,
+                    )?)
+                })
+            }),
+        }
+    }
+
+    /// `sendfile(2)` of at most `len` bytes (not 0) from `offset`.
+    pub(super) fn send_file(&self, file: &ReadFile, offset: u64, len: usize) -> FileSent {
+        let sent = match self {
+            Self::Plain(stream) => uninterrupted(|| {
+                stream.try_io(|| {
+                    let mut at = offset;
+                    Ok(rustix::fs::sendfile(stream, file, Some(&mut at), len)?)
+                })
+            }),
+        };
+        match sent {
+            Ok(0) => FileSent::Short,
+            Ok(len) => FileSent::Bytes(len),
+            Err(error) if is_the_sockets(&error) => FileSent::Failed(error),
+            Err(error) => {
+                tracing::warn!(%error, "a file that is being sent cannot be read");
+                FileSent::Short
+            }
+        }
+    }
+
+    /// Says that we send no more: `shutdown(SHUT_WR)`, never of both sides.
+    pub(super) fn shutdown_write(&self) -> io::Result<()> {
+        match self {
+            Self::Plain(stream) => stream.shutdown(Shutdown::Write),
+        }
+    }
+}
+
+/// Tells a broken socket from a broken file: `sendfile` reports both alike.
+fn is_the_sockets(error: &io::Error) -> bool {
+    Errno::from_io_error(error).is_some_and(|errno| {
+        [
+            Errno::AGAIN,
+            Errno::PIPE,
+            Errno::CONNRESET,
+            Errno::CONNABORTED,
+            Errno::CONNREFUSED,
+            Errno::NOTCONN,
+            Errno::TIMEDOUT,
+            Errno::HOSTUNREACH,
+            Errno::HOSTDOWN,
+            Errno::NETUNREACH,
+            Errno::NETDOWN,
+            Errno::NETRESET,
+            Errno::NOBUFS,
+        ]
+        .contains(&errno)
+    })
+}
+
+/// Repeats a system call that a signal broke off.
+fn uninterrupted<T>(mut call: impl FnMut() -> io::Result<T>) -> io::Result<T> {
+    loop {
+        match call() {
+            Err(error) if error.kind() == io::ErrorKind::Interrupted => {}
+            result => return result,
+        }
+    }
+}
