@@ -1,0 +1,101 @@
+//! What the shell tells: bytes moved, outcomes of the disk, ends of the connection.
+
+use std::time::Instant;
+
+use super::Native;
+use super::deadlines::Expired;
+use super::queue::Task;
+use super::reply;
+use crate::session::{Channel, Fault, FileId, Input, JobId, Outcome};
+use crate::wire::Code;
+
+impl Native {
+    /// Takes what the shell tells; says whether bytes moved.
+    pub(super) fn take_input(&mut self, input: Input, now: Instant) -> bool {
+        match input {
+            Input::Payload { channel, len } if channel == Channel::CONTROL => {
+                self.take_payload(len);
+                return len > 0;
+            }
+            Input::Sent { channel, len } if channel == Channel::CONTROL => {
+                self.fx.took(len);
+                return len > 0;
+            }
+            Input::Eof { channel } if channel == Channel::CONTROL => self.take_eof(),
+            Input::Lost { channel, why } if channel == Channel::CONTROL => {
+                self.take_loss(&why, now);
+            }
+            Input::Done { job, outcome } => self.take_outcome(job, outcome),
+            Input::Fault { file, fault } => self.take_fault(file, fault),
+            Input::Deadline => self.expire(now),
+            Input::Drain => self.phase.draining = true,
+            // The control channel is open from the start, and this dialect has no other.
+            Input::Opened { .. }
+            | Input::Payload { .. }
+            | Input::Sent { .. }
+            | Input::Eof { .. }
+            | Input::Lost { .. } => {}
+        }
+        false
+    }
+
+    /// Reads no more. A message that is not complete never will be.
+    pub(super) fn stop_reading(&mut self) {
+        self.phase.ending = true;
+        self.reader.body = None;
+        self.reader.held = None;
+        if let Some(open) = self.reader.open.take()
+            && let Some(entry) = self.queue.unanswered_mut(open.seq)
+        {
+            let why = reply::error(Code::Aborted, "the message was not finished");
+            entry.fail(open.seq, why, &mut self.fx);
+        }
+    }
+
+    fn take_outcome(&mut self, job: JobId, outcome: Outcome) {
+        let Some(seq) = self.fx.done(job) else {
+            return;
+        };
+        if let Some(entry) = self.queue.unanswered_mut(seq) {
+            entry.done(seq, outcome, &mut self.fx);
+            if matches!(&entry.task, Task::Download(download) if download.is_streaming()) {
+                self.streams.insert(seq);
+            }
+        }
+    }
+
+    fn take_fault(&mut self, file: FileId, fault: Fault) {
+        let error = reply::fault(fault);
+        match self.queue.unanswered_mut(file.0) {
+            Some(entry) => entry.fail(file.0, error, &mut self.fx),
+            None => self.departures.fail_one(file.0, error.code.as_str()),
+        }
+    }
+
+    /// The peer sends no more. A frame that is held back and lacks nothing is still asked.
+    fn take_eof(&mut self) {
+        match &self.reader.held {
+            Some(frame) if frame.fin && frame.len == 0 => self.phase.ending = true,
+            Some(_) | None => self.stop_reading(),
+        }
+    }
+
+    fn take_loss(&mut self, why: &str, now: Instant) {
+        self.stop_reading();
+        if !self.phase.closed {
+            self.phase.closed = true;
+            self.fx.close(false);
+        }
+        self.mute(Code::Aborted, why, now);
+    }
+
+    fn expire(&mut self, now: Instant) {
+        let why = match self.deadlines.expired(now) {
+            None => return,
+            Some(Expired::Hello) => "no `hello` came in time",
+            Some(Expired::Idle) => "nothing was asked for too long",
+            Some(Expired::Stall) => "no byte moved for too long",
+        };
+        self.cut(Code::Timeout, why, now);
+    }
+}
