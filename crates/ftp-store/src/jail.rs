@@ -4,7 +4,7 @@
 //! does so with a single name in a [`Place`], whose folder was opened here and is held, so that no
 //! rename or link planted meanwhile can lead it elsewhere.
 
-use std::os::fd::{AsFd, BorrowedFd, OwnedFd};
+use std::os::fd::{AsFd, OwnedFd};
 use std::path::Path;
 use std::sync::Arc;
 
@@ -91,12 +91,6 @@ impl Jail {
         }
         let flags = OFlags::PATH | OFlags::DIRECTORY;
         self.resolve(path, flags).map(Arc::new)
-    }
-
-    /// The root itself.
-    #[cfg_attr(not(test), expect(dead_code, reason = "the sweep starts here"))]
-    pub(crate) fn root(&self) -> BorrowedFd<'_> {
-        self.root.as_fd()
     }
 
     fn resolve(&self, path: &VPath, flags: OFlags) -> Result<OwnedFd, Errno> {

@@ -3,7 +3,7 @@
 //! The order is the promise: the bytes are on stable storage before the rename, and the folder
 //! (under `full`) before the answer. Nothing here verifies, and nothing here picks a name.
 
-use std::collections::{HashMap, HashSet};
+use std::collections::HashMap;
 use std::os::fd::OwnedFd;
 use std::sync::{Arc, Mutex, MutexGuard, PoisonError};
 
@@ -20,6 +20,8 @@ use crate::upload::Verified;
 
 /// Up to so many files are synced one by one; more share one `syncfs`.
 const SINGLY: usize = 3;
+/// Most folders (each a descriptor) that wait for a round; beyond it whoever adds one syncs them.
+const WAITING: usize = 256;
 
 /// A job that is done but for a round of syncing: see [`sync_round`].
 pub struct Parked {
@@ -37,22 +39,32 @@ pub struct Parked {
 /// another one uses, so the list is the store's, and every round covers all that is on it.
 #[derive(Default)]
 pub(crate) struct Dirty {
-    waiting: Mutex<Vec<Arc<OwnedFd>>>,
+    waiting: Mutex<HashMap<Identity, Arc<OwnedFd>>>,
     /// Held from taking the list to the end of its syncs: a round that finds the list empty must not
     /// answer before the round that took it.
     flushing: Mutex<()>,
 }
 
 impl Dirty {
-    /// Changes a folder and puts it on the list, as one act in the eyes of a round of syncing.
+    /// Changes folders and puts them on the list, as one act in the eyes of a round of syncing.
     pub(crate) fn change<T>(
         &self,
         dirs: &[&Arc<OwnedFd>],
         change: impl FnOnce() -> Result<T, Errno>,
     ) -> Result<T, Errno> {
         let mut waiting = lock(&self.waiting);
+        for dir in dirs {
+            waiting
+                .entry(Stat::of(dir)?.identity())
+                .or_insert_with(|| Arc::clone(dir));
+        }
         let changed = change()?;
-        waiting.extend(dirs.iter().map(|dir| Arc::clone(dir)));
+        let full = waiting.len() >= WAITING;
+        drop(waiting);
+        if full {
+            // What fails stays on the list, and is told by the round that needs it.
+            self.flush().ok();
+        }
         Ok(changed)
     }
 
@@ -60,18 +72,14 @@ impl Dirty {
     fn flush(&self) -> Result<(), Errno> {
         let _flushing = lock(&self.flushing);
         let dirs = std::mem::take(&mut *lock(&self.waiting));
-        let mut seen = HashSet::new();
         let mut result = Ok(());
-        for dir in dirs {
-            if Stat::of(&dir).is_ok_and(|stat| !seen.insert(stat.identity())) {
-                continue;
-            }
+        for (identity, dir) in dirs {
             match sys::sync_dir(&dir) {
                 // A folder that was removed has no names to keep.
                 Ok(()) | Err(Errno::NOENT) => {}
                 Err(error) => {
                     result = Err(error);
-                    lock(&self.waiting).push(dir);
+                    lock(&self.waiting).entry(identity).or_insert(dir);
                 }
             }
         }

@@ -1,16 +1,5 @@
 //! A store over a temp folder of its own, and one call for each thing to do with it.
 
-#![allow(
-    dead_code,
-    unreachable_pub,
-    missing_docs,
-    reason = "each suite uses a part"
-)]
-#![allow(
-    clippy::disallowed_methods,
-    reason = "a test looks at the disk from outside"
-)]
-
 use std::fs;
 use std::path::{Path, PathBuf};
 
@@ -20,60 +9,60 @@ use ftp_store::{Block, Done, Job, Options, Run, Slot, Step, Store, sync_round};
 use sha2::{Digest as _, Sha256};
 
 /// The served folder is `inside` of the temp folder, so that there is an outside.
-pub struct Case {
-    pub store: Store,
+pub(crate) struct Case {
+    pub(crate) store: Store,
     temp: tempfile::TempDir,
 }
 
 impl Case {
-    pub fn new() -> Self {
+    pub(crate) fn new() -> Self {
         Self::with(Options {
             durability: Durability::None,
             ..Options::default()
         })
     }
 
-    pub fn with(options: Options) -> Self {
+    pub(crate) fn with(options: Options) -> Self {
         let temp = tempfile::tempdir().unwrap();
         Self::on(temp, options)
     }
 
-    pub fn on(temp: tempfile::TempDir, options: Options) -> Self {
+    pub(crate) fn on(temp: tempfile::TempDir, options: Options) -> Self {
         let root = temp.path().join("inside");
         fs::create_dir_all(&root).unwrap();
         let store = Store::open(&root, options).unwrap();
         Self { store, temp }
     }
 
-    pub fn root(&self) -> PathBuf {
+    pub(crate) fn root(&self) -> PathBuf {
         self.temp.path().join("inside")
     }
 
-    pub fn outside(&self) -> &Path {
+    pub(crate) fn outside(&self) -> &Path {
         self.temp.path()
     }
 
-    pub fn file(&self, path: &str) -> PathBuf {
+    pub(crate) fn file(&self, path: &str) -> PathBuf {
         self.root().join(path)
     }
 
     /// Puts a file there behind the store's back.
-    pub fn plant(&self, path: &str, bytes: impl AsRef<[u8]>) {
+    pub(crate) fn plant(&self, path: &str, bytes: impl AsRef<[u8]>) {
         let path = self.file(path);
         fs::create_dir_all(path.parent().unwrap()).unwrap();
         fs::write(path, bytes).unwrap();
     }
 
-    pub fn link(&self, to: impl AsRef<Path>, name: &str) {
+    pub(crate) fn link(&self, to: impl AsRef<Path>, name: &str) {
         std::os::unix::fs::symlink(to, self.file(name)).unwrap();
     }
 
-    pub fn read(&self, path: &str) -> Vec<u8> {
+    pub(crate) fn read(&self, path: &str) -> Vec<u8> {
         fs::read(self.file(path)).unwrap()
     }
 
     /// Names in a folder, the server's own among them.
-    pub fn names(&self, path: &str) -> Vec<String> {
+    pub(crate) fn names(&self, path: &str) -> Vec<String> {
         let mut names: Vec<String> = fs::read_dir(self.file(path))
             .unwrap()
             .map(|entry| entry.unwrap().file_name().to_string_lossy().into_owned())
@@ -83,26 +72,26 @@ impl Case {
     }
 
     /// Runs a job, with a round of syncing of its own if it needs one.
-    pub fn run(&self, slot: Slot, steps: Vec<Step>) -> Done {
+    pub(crate) fn run(&self, slot: Slot, steps: Vec<Step>) -> Done {
         home(self.store.run(Job { slot, steps }))
     }
 
     /// One operation that needs no slot.
-    pub fn op(&self, op: DiskOp) -> Outcome {
+    pub(crate) fn op(&self, op: DiskOp) -> Outcome {
         only(self.run(Slot::default(), vec![step(op)]))
     }
 
-    pub fn fails(&self, op: DiskOp) -> FaultKind {
+    pub(crate) fn fails(&self, op: DiskOp) -> FaultKind {
         fault(self.op(op)).kind
     }
 
-    pub fn put(&self, path: &str, bytes: &[u8], options: CreateOptions) -> Outcome {
+    pub(crate) fn put(&self, path: &str, bytes: &[u8], options: CreateOptions) -> Outcome {
         let done = self.run(Slot::default(), put_steps(path, bytes, options));
         assert!(done.slot.is_empty());
         done.outcomes.into_iter().next_back().unwrap().1
     }
 
-    pub fn get(&self, path: &str) -> Result<Vec<u8>, Fault> {
+    pub(crate) fn get(&self, path: &str) -> Result<Vec<u8>, Fault> {
         match self.op(open(path, u32::MAX)) {
             Outcome::Opened {
                 content: Some(content),
@@ -115,14 +104,14 @@ impl Case {
         }
     }
 
-    pub fn stat(&self, path: &str) -> Meta {
+    pub(crate) fn stat(&self, path: &str) -> Meta {
         match self.op(DiskOp::Stat { path: vpath(path) }) {
             Outcome::Found(meta) => meta,
             other => panic!("{other:?}"),
         }
     }
 
-    pub fn page(&self, path: &str, after: Option<&str>, entries: u32) -> (Vec<Entry>, bool) {
+    pub(crate) fn page(&self, path: &str, after: Option<&str>, entries: u32) -> (Vec<Entry>, bool) {
         match self.op(DiskOp::List {
             path: vpath(path),
             after: after.map(str::to_owned),
@@ -134,57 +123,57 @@ impl Case {
         }
     }
 
-    pub fn listed(&self, path: &str) -> Vec<String> {
+    pub(crate) fn listed(&self, path: &str) -> Vec<String> {
         let (entries, more) = self.page(path, None, 4096);
         assert!(!more);
         entries.into_iter().map(|entry| entry.name).collect()
     }
 }
 
-pub fn home(run: Run) -> Done {
+pub(crate) fn home(run: Run) -> Done {
     match run {
         Run::Home(done) => done,
         Run::Parked(parked) => sync_round(vec![parked]).pop().unwrap(),
     }
 }
 
-pub fn only(done: Done) -> Outcome {
+pub(crate) fn only(done: Done) -> Outcome {
     assert_eq!(done.outcomes.len(), 1);
     done.outcomes.into_iter().next().unwrap().1
 }
 
 #[track_caller]
-pub fn fault(outcome: Outcome) -> Fault {
+pub(crate) fn fault(outcome: Outcome) -> Fault {
     match outcome {
         Outcome::Failed(fault) => fault,
         other => panic!("it worked: {other:?}"),
     }
 }
 
-pub fn step(op: DiskOp) -> Step {
+pub(crate) fn step(op: DiskOp) -> Step {
     Step::Op { job: JobId(1), op }
 }
 
-pub fn write(bytes: &[u8]) -> Step {
+pub(crate) fn write(bytes: &[u8]) -> Step {
     Step::Write(Block::from(bytes.to_vec()))
 }
 
-pub fn open(path: &str, inline: u32) -> DiskOp {
+pub(crate) fn open(path: &str, inline: u32) -> DiskOp {
     let path = vpath(path);
     DiskOp::Open { path, inline }
 }
 
-pub fn create(path: &str, options: CreateOptions) -> DiskOp {
+pub(crate) fn create(path: &str, options: CreateOptions) -> DiskOp {
     let path = vpath(path);
     DiskOp::Create { path, options }
 }
 
-pub fn remove(path: &str, recursive: bool) -> DiskOp {
+pub(crate) fn remove(path: &str, recursive: bool) -> DiskOp {
     let path = vpath(path);
     DiskOp::Remove { path, recursive }
 }
 
-pub fn rename(from: &str, to: &str, replace: bool) -> DiskOp {
+pub(crate) fn rename(from: &str, to: &str, replace: bool) -> DiskOp {
     DiskOp::Rename {
         from: vpath(from),
         to: vpath(to),
@@ -192,13 +181,13 @@ pub fn rename(from: &str, to: &str, replace: bool) -> DiskOp {
     }
 }
 
-pub fn make_dir(path: &str, parents: bool) -> DiskOp {
+pub(crate) fn make_dir(path: &str, parents: bool) -> DiskOp {
     let path = vpath(path);
     DiskOp::MakeDir { path, parents }
 }
 
 /// A whole upload in one job.
-pub fn put_steps(path: &str, bytes: &[u8], options: CreateOptions) -> Vec<Step> {
+pub(crate) fn put_steps(path: &str, bytes: &[u8], options: CreateOptions) -> Vec<Step> {
     let half = bytes.len() / 2;
     vec![
         step(create(path, options)),
@@ -208,25 +197,30 @@ pub fn put_steps(path: &str, bytes: &[u8], options: CreateOptions) -> Vec<Step> 
     ]
 }
 
-pub fn commit(bytes: &[u8]) -> DiskOp {
+pub(crate) fn commit(bytes: &[u8]) -> DiskOp {
     DiskOp::Commit {
         digest: Some(sha256(bytes)),
         size: Some(bytes.len() as u64),
     }
 }
 
-pub fn vpath(text: &str) -> VPath {
+pub(crate) fn vpath(text: &str) -> VPath {
     VPath::parse(text).unwrap()
 }
 
-pub fn sha256(bytes: &[u8]) -> Digest {
+pub(crate) fn sha256(bytes: &[u8]) -> Digest {
     Digest(Sha256::digest(bytes).into())
 }
 
 /// Bytes that differ everywhere.
-pub fn bytes(len: usize, seed: u64) -> Vec<u8> {
+pub(crate) fn bytes(len: usize, seed: u64) -> Vec<u8> {
     let mut random = fastrand::Rng::with_seed(seed);
     let mut bytes = vec![0; len];
     random.fill(&mut bytes);
     bytes
+}
+
+pub(crate) fn fifo(path: &Path) {
+    use rustix::fs::{CWD, FileType, Mode, mknodat};
+    mknodat(CWD, path, FileType::Fifo, Mode::from_raw_mode(0o666), 0).unwrap();
 }
