@@ -1,10 +1,11 @@
 //! A peer that speaks frames by hand, well or badly, written from `PROTOCOL.md`; it shares no code with the client.
 
 use std::io::{self, Read, Write};
-use std::net::{Shutdown, SocketAddr, TcpStream};
+use std::net::{IpAddr, Shutdown, SocketAddr, TcpStream};
 use std::time::Duration;
 
 use serde_json::{Value, json};
+use socket2::{Domain, Socket, Type};
 
 use crate::deadline::SOON;
 use crate::files::sha256;
@@ -25,7 +26,19 @@ impl Peer {
     /// Connects and says nothing.
     #[must_use]
     pub fn connect(addr: SocketAddr) -> Self {
-        let stream = TcpStream::connect_timeout(&addr, SOON).unwrap();
+        Self::over(TcpStream::connect_timeout(&addr, SOON).unwrap())
+    }
+
+    /// Connects from an address of choice and says `hello`.
+    #[must_use]
+    pub fn hello_from(from: IpAddr, addr: SocketAddr) -> Self {
+        let socket = Socket::new(Domain::for_address(addr), Type::STREAM, None).unwrap();
+        socket.bind(&SocketAddr::new(from, 0).into()).unwrap();
+        socket.connect(&addr.into()).unwrap();
+        Self::over(socket.into()).greet()
+    }
+
+    fn over(stream: TcpStream) -> Self {
         stream.set_read_timeout(Some(SOON)).unwrap();
         stream.set_write_timeout(Some(SOON)).unwrap();
         stream.set_nodelay(true).unwrap();
@@ -35,13 +48,14 @@ impl Peer {
     /// Connects and says `hello`.
     #[must_use]
     pub fn hello(addr: SocketAddr) -> Self {
-        let mut peer = Self::connect(addr);
-        let (answer, _) = peer.ask(
-            json!({"verb": "hello", "version": 1, "client": "peer"}),
-            b"",
-        );
+        Self::connect(addr).greet()
+    }
+
+    fn greet(mut self) -> Self {
+        let hello = json!({"verb": "hello", "version": 1, "client": "peer"});
+        let (answer, _) = self.ask(hello, b"");
         assert_eq!(answer["version"], 1, "{answer}");
-        peer
+        self
     }
 
     /// The socket, for options and odd ends.

@@ -14,5 +14,7 @@ mod many;
 mod pipeline;
 #[path = "e2e/python.rs"]
 mod python;
+#[path = "e2e/resume.rs"]
+mod resume;
 #[path = "e2e/verbs.rs"]
 mod verbs;

@@ -1,0 +1,97 @@
+"""Gets the peers: Debian's packages, installed only where the program is missing, and never started as services.
+
+FTP servers conflict with each other as packages, so all but vsftpd are only unpacked, into a folder of ours.
+"""
+
+import glob
+import os
+import shutil
+import subprocess
+
+POLICY = "/usr/sbin/policy-rc.d"
+
+# Program -> packages, the first that exists is taken.
+INSTALLED = {
+    "nginx": ["nginx-light", "nginx"],
+    "lighttpd": ["lighttpd"],
+    "vsftpd": ["vsftpd"],
+    "rsync": ["rsync"],
+    "sshd": ["openssh-server"],
+    "scp": ["openssh-client"],
+    "lftp": ["lftp"],
+    "curl": ["curl"],
+    "openssl": ["openssl"],
+    "iperf3": ["iperf3"],
+    "ip": ["iproute2"],
+}
+UNPACKED = {
+    "pure-ftpd": ("pure-ftpd", "usr/sbin/pure-ftpd"),
+    "proftpd": ("proftpd-core", "usr/sbin/proftpd"),
+    "pyftpdlib": ("python3-pyftpdlib", "usr/lib/python3/dist-packages/pyftpdlib"),
+}
+
+
+def find(program, folder):
+    """Where a program (or an unpacked module) is, or None."""
+    if program in UNPACKED:
+        path = os.path.join(folder, UNPACKED[program][1])
+        if os.path.exists(path):
+            return path
+        if program == "pyftpdlib":
+            path = "/" + UNPACKED[program][1]
+            return path if os.path.exists(path) else None
+    return shutil.which(program, path=os.environ.get("PATH", "") + ":/usr/sbin:/sbin:/usr/local/sbin")
+
+
+def install(folder):
+    """Installs and unpacks what is missing; tells what could not be had, and goes on without it."""
+    missing = [name for name in INSTALLED if not find(name, folder)]
+    unpack = [name for name in UNPACKED if not find(name, folder)]
+    if not missing and not unpack:
+        return
+    if os.geteuid() != 0 or not shutil.which("apt-get"):
+        print(f"(not installed, and cannot be: {', '.join(missing + unpack)})\n", flush=True)
+        return
+    apt("update")
+    with quiet_services():
+        for name in missing:
+            if not any(apt("install", "-y", "--no-install-recommends", package) for package in INSTALLED[name]):
+                print(f"({name} could not be installed)\n", flush=True)
+    os.makedirs(folder, exist_ok=True)
+    for name in unpack:
+        if not unpack_package(UNPACKED[name][0], folder):
+            print(f"({name} could not be unpacked)\n", flush=True)
+
+
+def apt(*words):
+    env = dict(os.environ, DEBIAN_FRONTEND="noninteractive")
+    done = subprocess.run(["apt-get", "-q", *words], env=env, capture_output=True, check=False, stdin=subprocess.DEVNULL)
+    return done.returncode == 0
+
+
+def unpack_package(package, folder):
+    """Downloads one package and lays its files beneath `folder`."""
+    env = dict(os.environ, DEBIAN_FRONTEND="noninteractive")
+    got = subprocess.run(["apt-get", "-q", "download", package], cwd=folder, env=env, capture_output=True, check=False)
+    archives = glob.glob(os.path.join(folder, package + "_*.deb"))
+    if got.returncode != 0 or not archives:
+        return False
+    done = subprocess.run(["dpkg-deb", "-x", archives[-1], folder], capture_output=True, check=False)
+    for archive in archives:
+        os.unlink(archive)
+    return done.returncode == 0
+
+
+class quiet_services:
+    """While packages are installed none of them is started: a policy file says no, if there is none yet."""
+
+    def __enter__(self):
+        self.ours = not os.path.exists(POLICY)
+        if self.ours:
+            with open(POLICY, "w", encoding="ascii") as file:
+                file.write("#!/bin/sh\nexit 101\n")
+            os.chmod(POLICY, 0o755)
+
+    def __exit__(self, *_):
+        if self.ours:
+            os.unlink(POLICY)

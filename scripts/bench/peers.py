@@ -1,0 +1,302 @@
+"""The servers to compare with: each writes its configuration into its own folder, listens on loopback, serves `root`.
+
+`inbox` beneath the root takes uploads. Settings are those that make the peer fastest for the work, with logs off.
+"""
+
+import os
+import socket
+import subprocess
+import time
+
+import install
+from proc import Failed, Process
+
+HOST = "127.0.0.1"
+
+
+def free_port():
+    with socket.socket() as probe:
+        probe.bind((HOST, 0))
+        return probe.getsockname()[1]
+
+
+def can_connect(port, host=HOST):
+    try:
+        socket.create_connection((host, port), timeout=1).close()
+        return True
+    except OSError:
+        return False
+
+
+class Server:
+    """A server that runs between `start` and `stop`. Subclasses say how."""
+
+    name = "?"
+    program = "?"
+    # How `ftp-load` speaks to it.
+    speaks = "http"
+
+    def __init__(self, root, folder, tools, host=HOST):
+        self.root = root
+        self.tools = tools
+        self.host = host
+        self.folder = os.path.join(folder, self.name.lower().replace(" ", "-"))
+        self.port = free_port()
+        self.process = None
+
+    @property
+    def addr(self):
+        return f"{self.host}:{self.port}"
+
+    @property
+    def pids(self):
+        return [self.process.pid] if self.process else []
+
+    def path(self, name):
+        return os.path.join(self.folder, name)
+
+    def write(self, name, text):
+        with open(self.path(name), "w", encoding="utf-8") as file:
+            file.write(text)
+        return self.path(name)
+
+    def argv(self):
+        """Writes the configuration and gives the command line; None if the program is not there."""
+        raise NotImplementedError
+
+    def env(self):
+        return None
+
+    def start(self):
+        os.makedirs(self.folder, exist_ok=True)
+        self.program_path = install.find(self.program, self.tools)
+        if not self.program_path:
+            raise Failed(f"{self.name} is not installed")
+        self.process = Process(self.argv(), self.path("log"), cwd=self.folder, env=self.env())
+        end = time.monotonic() + 10
+        while not can_connect(self.port, self.host):
+            if not self.process.alive() or time.monotonic() > end:
+                self.stop()
+                raise Failed(f"{self.name} does not start:\n{self.process_log()}")
+            time.sleep(0.02)
+        return self
+
+    def process_log(self):
+        try:
+            with open(self.path("log"), encoding="utf-8", errors="replace") as file:
+                return file.read()[-2000:]
+        except OSError:
+            return ""
+
+    def stop(self):
+        if self.process:
+            self.process.stop()
+            self.process = None
+
+
+class Nginx(Server):
+    name = "nginx"
+    program = "nginx"
+
+    def argv(self):
+        os.makedirs(self.path("body"), exist_ok=True)
+        # Uploads are renamed into place: the temporary files must be on the same file system as the inbox.
+        body = os.path.join(self.root, "nginx-body")
+        os.makedirs(body, exist_ok=True)
+        user = "user root;" if os.geteuid() == 0 else ""
+        config = self.write(
+            "nginx.conf",
+            f"""daemon off; master_process on; worker_processes auto; worker_rlimit_nofile 20000;
+pid {self.path("pid")}; error_log {self.path("error")} crit; {user}
+events {{ worker_connections 12000; }}
+http {{
+  access_log off; sendfile on; tcp_nopush on; tcp_nodelay on; keepalive_timeout 600; keepalive_requests 100000000;
+  client_max_body_size 0; client_body_temp_path {body}; proxy_temp_path {self.path("body")};
+  fastcgi_temp_path {self.path("body")}; uwsgi_temp_path {self.path("body")}; scgi_temp_path {self.path("body")};
+  open_file_cache max=20000; default_type application/octet-stream;
+  server {{ listen {self.host}:{self.port} backlog=4096; root {self.root}; autoindex on;
+    location /inbox/ {{ dav_methods PUT DELETE MKCOL; create_full_put_path on; dav_access user:rw all:r; }} }}
+}}
+""",
+        )
+        return [self.program_path, "-p", self.folder, "-c", config, "-e", self.path("error")]
+
+
+class Lighttpd(Server):
+    name = "lighttpd"
+    program = "lighttpd"
+
+    def argv(self):
+        config = self.write(
+            "lighttpd.conf",
+            f"""server.document-root = "{self.root}"
+server.port = {self.port}
+server.bind = "{self.host}"
+server.errorlog = "{self.path("error")}"
+server.network-backend = "sendfile"
+server.max-fds = 20000
+server.max-connections = 12000
+server.max-keep-alive-idle = 600
+server.max-keep-alive-requests = 100000000
+server.listen-backlog = 4096
+server.modules = ( "mod_dirlisting" )
+dir-listing.activate = "enable"
+""",
+        )
+        return [self.program_path, "-D", "-f", config]
+
+
+class Vsftpd(Server):
+    name = "vsftpd"
+    program = "vsftpd"
+    speaks = "ftp"
+
+    def argv(self):
+        os.makedirs(self.path("empty"), exist_ok=True)
+        config = self.write(
+            "vsftpd.conf",
+            f"""listen=YES
+listen_address={self.host}
+listen_port={self.port}
+background=NO
+anonymous_enable=YES
+no_anon_password=YES
+ftp_username=nobody
+anon_root={self.root}
+write_enable=YES
+anon_upload_enable=YES
+anon_mkdir_write_enable=YES
+anon_other_write_enable=YES
+anon_world_readable_only=NO
+anon_umask=022
+secure_chroot_dir={self.path("empty")}
+use_sendfile=YES
+max_clients=0
+max_per_ip=0
+xferlog_enable=NO
+pasv_address={self.host}
+idle_session_timeout=600
+""",
+        )
+        return [self.program_path, config]
+
+
+class PureFtpd(Server):
+    name = "Pure-FTPd"
+    program = "pure-ftpd"
+    speaks = "ftp"
+
+    def argv(self):
+        # Anonymous users live in FTP_ANON_DIR; -M -i allow what is needed, -H does no look-ups.
+        words = "-4 -e -M -H -E -K -c 12000 -C 12000 -I 10".split()
+        return [self.program_path, "-S", f"{self.host},{self.port}", "-g", self.path("pid"), *words]
+
+    def env(self):
+        return dict(os.environ, FTP_ANON_DIR=self.root)
+
+
+class Pyftpdlib(Server):
+    name = "pyftpdlib"
+    program = "pyftpdlib"
+    speaks = "ftp"
+
+    def argv(self):
+        return [
+            "/usr/bin/python3",
+            self.write("server.py", PYFTPDLIB),
+            self.host,
+            str(self.port),
+            self.root,
+        ]
+
+    def env(self):
+        return dict(os.environ, PYTHONPATH=os.path.dirname(self.program_path))
+
+
+PYFTPDLIB = '''import logging, sys
+from pyftpdlib.authorizers import DummyAuthorizer
+from pyftpdlib.handlers import FTPHandler
+from pyftpdlib.servers import FTPServer
+host, port, root = sys.argv[1], int(sys.argv[2]), sys.argv[3]
+logging.disable(logging.CRITICAL)
+authorizer = DummyAuthorizer()
+authorizer.add_anonymous(root, perm="elradfmwMT")
+FTPHandler.authorizer = authorizer
+FTPHandler.timeout = 600
+server = FTPServer((host, port), FTPHandler, backlog=4096)
+server.max_cons, server.max_cons_per_ip = 12000, 0
+server.serve_forever()
+'''
+
+
+class Rsyncd(Server):
+    name = "rsync"
+    program = "rsync"
+    speaks = None
+
+    def argv(self):
+        identity = "uid = root\ngid = root\n" if os.geteuid() == 0 else ""
+        config = self.write(
+            "rsyncd.conf",
+            f"""use chroot = no
+{identity}max verbosity = 0
+[m]
+path = {self.root}
+read only = no
+""",
+        )
+        argv = [self.program_path, "--daemon", "--no-detach", f"--config={config}"]
+        return [*argv, f"--address={self.host}", f"--port={self.port}"]
+
+
+class Sshd(Server):
+    """For scp: keys of its own, the fastest cipher of those it is sure to have."""
+
+    name = "sshd"
+    program = "sshd"
+    speaks = None
+
+    def argv(self):
+        for key in ("host", "user"):
+            if not os.path.exists(self.path(key)):
+                subprocess.run(["ssh-keygen", "-q", "-t", "ed25519", "-N", "", "-f", self.path(key)], check=True)
+        os.replace(self.path("user.pub"), self.path("authorized")) if os.path.exists(self.path("user.pub")) else None
+        if os.geteuid() == 0:
+            os.makedirs("/run/sshd", exist_ok=True)
+        config = self.write(
+            "sshd_config",
+            f"""ListenAddress {self.host}
+Port {self.port}
+HostKey {self.path("host")}
+AuthorizedKeysFile {self.path("authorized")}
+PidFile {self.path("pid")}
+StrictModes no
+UsePAM no
+PermitRootLogin prohibit-password
+PasswordAuthentication no
+Ciphers aes128-gcm@openssh.com,aes128-ctr
+Subsystem sftp internal-sftp
+MaxStartups 1000
+LogLevel ERROR
+""",
+        )
+        return [self.program_path, "-D", "-e", "-f", config]
+
+    @property
+    def client(self):
+        """The options of scp for this server."""
+        known = f"-o UserKnownHostsFile={self.path('known')} -o StrictHostKeyChecking=accept-new"
+        quiet = "-q -o BatchMode=yes -o LogLevel=ERROR -o IdentitiesOnly=yes -F /dev/null"
+        return f"{quiet} {known} -i {self.path('user')} -c aes128-gcm@openssh.com -P {self.port}"
+
+
+class Iperf(Server):
+    name = "iperf3"
+    program = "iperf3"
+    speaks = None
+
+    def argv(self):
+        return [self.program_path, "-s", "-B", self.host, "-p", str(self.port)]
+
+
+ALL = [Nginx, Lighttpd, Vsftpd, PureFtpd, Pyftpdlib, Rsyncd, Sshd]

@@ -1,0 +1,233 @@
+"""Processes: what a command costs, what a server costs meanwhile, and their end.
+
+Processor seconds of a client are its rusage, those of a server the difference of /proc/PID/stat over the server and
+all beneath it (children that have ended are in their parent's figures). Memory is the greatest sum of proportional
+set sizes (shared pages counted once) seen by a sampler ten times a second.
+"""
+
+import os
+import signal
+import subprocess
+import threading
+import time
+from dataclasses import dataclass
+
+TICK = os.sysconf("SC_CLK_TCK")
+# Beyond this many processes the sampler would disturb what it measures.
+SAMPLED_PROCESSES = 64
+
+
+@dataclass
+class Cost:
+    """What one run took."""
+
+    seconds: float
+    client_cpu: float
+    server_cpu: float
+    client_peak: int
+    server_peak: int
+    foreign_cpu: float
+
+
+def read_stat(pid):
+    """The fields of /proc/PID/stat after the name, or None if it has gone."""
+    try:
+        with open(f"/proc/{pid}/stat", "rb") as file:
+            return file.read().rpartition(b")")[2].split()
+    except OSError:
+        return None
+
+
+def tree(roots):
+    """These processes and all beneath them."""
+    return trees([roots])[0]
+
+
+def trees(groups):
+    """The same for several groups, with one look at all processes."""
+    children = {}
+    for name in os.listdir("/proc"):
+        if name.isdigit():
+            stat = read_stat(int(name))
+            if stat:
+                children.setdefault(int(stat[1]), []).append(int(name))
+    result = []
+    for roots in groups:
+        found, todo = [], [pid for pid in roots if pid]
+        while todo:
+            pid = todo.pop()
+            found.append(pid)
+            todo.extend(children.get(pid, []))
+        result.append(found)
+    return result
+
+
+def cpu_of(roots):
+    """Processor seconds of these trees, with the children that have ended."""
+    ticks = 0
+    for pid in tree(roots):
+        stat = read_stat(pid)
+        if stat:
+            ticks += sum(int(field) for field in stat[11:15])
+    return ticks / TICK
+
+
+def cpu_of_machine():
+    """Processor seconds that anybody has used so far, and those the hypervisor took."""
+    with open("/proc/stat", encoding="ascii") as file:
+        fields = [int(field) for field in file.readline().split()[1:9]]
+    user, nice, system, _idle, _wait, irq, softirq, steal = fields
+    return (user + nice + system + irq + softirq + steal) / TICK
+
+
+def memory_of(pids):
+    """Bytes of proportional set size; 0 for what has gone."""
+    total = 0
+    for pid in pids:
+        try:
+            with open(f"/proc/{pid}/smaps_rollup", "rb") as file:
+                for line in file:
+                    if line.startswith(b"Pss:"):
+                        total += int(line.split()[1]) * 1024
+                        break
+        except OSError:
+            pass
+    return total
+
+
+class Sampler:
+    """Watches the memory of process trees until it is stopped."""
+
+    def __init__(self, *groups, period=0.1):
+        self.groups = groups
+        self.peaks = [0] * len(groups)
+        self.period = period
+        self.end = threading.Event()
+        self.thread = threading.Thread(target=self._run, daemon=True)
+
+    def _sample(self):
+        for index, pids in enumerate(trees(self.groups)):
+            if len(pids) <= SAMPLED_PROCESSES:
+                self.peaks[index] = max(self.peaks[index], memory_of(pids))
+
+    def _run(self):
+        while not self.end.wait(self.period):
+            self._sample()
+
+    def __enter__(self):
+        self.thread.start()
+        return self
+
+    def __exit__(self, *_):
+        self.end.set()
+        self.thread.join()
+
+
+class Failed(Exception):
+    """A command or a server that did not do its work."""
+
+
+def measured(command, server_pids=(), cwd=None, env=None, timeout=600, good=(0,)):
+    """Runs a shell command and gives its cost; its output is thrown away unless it fails."""
+    server_before, machine_before = cpu_of(server_pids), cpu_of_machine()
+    own_before = sum(os.times()[:2])
+    begin = time.monotonic()
+    child = subprocess.Popen(
+        ["sh", "-c", command],
+        cwd=cwd,
+        env=env,
+        stdin=subprocess.DEVNULL,
+        stdout=subprocess.DEVNULL,
+        stderr=subprocess.PIPE,
+        start_new_session=True,
+    )
+    timer = threading.Timer(timeout, os.killpg, (child.pid, signal.SIGKILL))
+    timer.daemon = True
+    timer.start()
+    with Sampler([child.pid], list(server_pids)) as sampler:
+        complaint = child.stderr.read()
+        _, status, usage = os.wait4(child.pid, 0)
+    seconds = time.monotonic() - begin
+    timer.cancel()
+    child.returncode = os.waitstatus_to_exitcode(status)
+    child.stderr.close()
+    settle(server_pids)
+    server = cpu_of(server_pids) - server_before
+    client = usage.ru_utime + usage.ru_stime
+    driver = sum(os.times()[:2]) - own_before
+    foreign = cpu_of_machine() - machine_before - server - client - driver
+    if child.returncode not in good:
+        text = complaint.decode(errors="replace").strip()[-2000:]
+        raise Failed(f"exit {child.returncode} after {seconds:.1f} s: {command}\n{text}")
+    return Cost(seconds, client, server, *sampler.peaks, max(foreign, 0.0))
+
+
+def settle(pids, limit=2.0):
+    """Waits until a forking server has reaped the sessions that ended, so that their time is counted."""
+    end = time.monotonic() + limit
+    while time.monotonic() < end:
+        states = [read_stat(pid) for pid in tree(pids) if pid not in pids]
+        busy = [stat for stat in states if stat and stat[0] in (b"R", b"Z")]
+        if not busy:
+            return
+        time.sleep(0.02)
+
+
+class Process:
+    """A server of ours to start and to end: always by its own process group."""
+
+    def __init__(self, argv, log, cwd=None, env=None, stdin=subprocess.DEVNULL, stdout=None):
+        self.log = log
+        with open(log, "ab") as out:
+            self.child = subprocess.Popen(
+                argv,
+                cwd=cwd,
+                env=env,
+                stdin=stdin,
+                stdout=stdout or out,
+                stderr=out,
+                start_new_session=True,
+            )
+        RUNNING.append(self)
+
+    @property
+    def pid(self):
+        return self.child.pid
+
+    def alive(self):
+        return self.child.poll() is None
+
+    def stop(self, patience=5.0):
+        """SIGTERM, then SIGKILL to what is left of its group."""
+        if self.alive():
+            self.child.terminate()
+            try:
+                self.child.wait(patience)
+            except subprocess.TimeoutExpired:
+                pass
+        try:
+            os.killpg(self.child.pid, signal.SIGKILL)
+        except (ProcessLookupError, PermissionError):
+            pass
+        self.child.wait()
+        for pipe in (self.child.stdin, self.child.stdout):
+            if pipe:
+                pipe.close()
+        if self in RUNNING:
+            RUNNING.remove(self)
+
+    def tail(self, size=2000):
+        try:
+            with open(self.log, "rb") as file:
+                return file.read()[-size:].decode(errors="replace")
+        except OSError:
+            return ""
+
+
+RUNNING = []
+
+
+def stop_all():
+    """Ends every server that still runs."""
+    for process in list(RUNNING):
+        process.stop()

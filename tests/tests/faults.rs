@@ -1,0 +1,21 @@
+//! Faults put in on purpose: dead servers, full disks, missing descriptors, bad networks. Each test has a longer
+//! form that a script asks for by an environment variable.
+
+#![allow(clippy::unwrap_used, reason = "test code fails by panicking")]
+
+#[path = "faults/crash.rs"]
+mod crash;
+#[path = "faults/descriptors.rs"]
+mod descriptors;
+#[path = "faults/hold.rs"]
+mod hold;
+#[path = "faults/space.rs"]
+mod space;
+
+/// A number from the environment, or the gate's own.
+fn knob(name: &str, default: u64) -> u64 {
+    std::env::var(name).map_or(default, |text| {
+        text.parse()
+            .unwrap_or_else(|_| panic!("{name} is no number: {text}"))
+    })
+}
