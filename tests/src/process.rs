@@ -64,15 +64,6 @@ impl Process {
         self.ended
     }
 
-    /// Lowers the number of descriptors that the running process may have.
-    pub fn limit_descriptors(&self, most: u64) {
-        let limit = Rlimit {
-            current: Some(most),
-            maximum: Some(most),
-        };
-        rustix::process::prlimit(Some(pid_of(&self.child)), Resource::Nofile, limit).unwrap();
-    }
-
     /// Open descriptors.
     #[must_use]
     pub fn descriptors(&self) -> usize {

@@ -199,7 +199,7 @@ impl Shared {
             };
             let pass = match fault {
                 Fault::Latency(time) => {
-                    late(time);
+                    self.delay(time);
                     len
                 }
                 Fault::FlipAt(at) if (passed..end).contains(&at) => {
@@ -228,6 +228,15 @@ impl Shared {
         }
     }
 
+    /// Waits for a time, or until the proxy ends.
+    fn delay(&self, time: Duration) {
+        let plan = self.plan.lock().unwrap();
+        drop(
+            self.changed
+                .wait_timeout_while(plan, time, |plan| !plan.stopped),
+        );
+    }
+
     /// Waits until the proxy ends.
     fn hang(&self) {
         let plan = self.plan.lock().unwrap();
@@ -241,11 +250,6 @@ fn reset(pair: &[Arc<TcpStream>; 2]) {
         let _ = rustix::net::connect_unspec(stream);
         drop(stream.shutdown(Shutdown::Both));
     }
-}
-
-#[allow(clippy::disallowed_methods, reason = "being late is its purpose")]
-fn late(time: Duration) {
-    thread::sleep(time);
 }
 
 #[cfg(test)]

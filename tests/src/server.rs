@@ -39,6 +39,7 @@ pub struct Options {
     env: Vec<(String, String)>,
     root: Option<PathBuf>,
     listen: Option<String>,
+    descriptors: Option<u64>,
     bare: bool,
 }
 
@@ -74,6 +75,13 @@ impl Options {
     #[must_use]
     pub fn listen(mut self, addr: impl ToString) -> Self {
         self.listen = Some(addr.to_string());
+        self
+    }
+
+    /// With at most so many descriptors.
+    #[must_use]
+    pub fn descriptors(mut self, most: u64) -> Self {
+        self.descriptors = Some(most);
         self
     }
 
@@ -122,7 +130,7 @@ impl Server {
         if !root.exists() && !options.bare {
             fs::create_dir(&root).unwrap();
         }
-        let mut command = Command::new(program("ftp-server"));
+        let mut command = limited(&program("ftp-server"), options.descriptors);
         command
             .env_clear()
             .envs(options.env)
@@ -254,6 +262,19 @@ impl Server {
         }
         rest
     }
+}
+
+/// A program under a limit of descriptors, which the shell sets before it becomes the program.
+fn limited(program: &Path, descriptors: Option<u64>) -> Command {
+    let Some(most) = descriptors else {
+        return Command::new(program);
+    };
+    let mut command = Command::new("/bin/sh");
+    command
+        .arg("-c")
+        .arg(format!("ulimit -n {most}; exec \"$0\" \"$@\""));
+    command.arg(program);
+    command
 }
 
 /// A daemon that refused to start.

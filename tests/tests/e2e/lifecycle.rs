@@ -166,7 +166,7 @@ fn a_wrong_start_says_why() {
     let file = taken.file("file");
     fs::write(&file, "").unwrap();
     for (options, word) in [
-        (Options::new().listen(taken.addr()), "in use"),
+        (Options::new().listen(taken.addr()), "another program"),
         (Options::new().root(&file), "file"),
         (
             Options::new().bare().args(["--root", "/no/such/folder"]),

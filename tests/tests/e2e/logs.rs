@@ -25,7 +25,7 @@ fn each_transfer_and_each_session_has_one_line() {
         events
     };
     eventually("the session's end is logged", SOON, || {
-        about(&["session end"]).len() == 1
+        about(&["session ended"]).len() == 1
     });
     let puts = about(&["\"put\"", "docs/report"]);
     assert_eq!(puts.len(), 1, "{puts:?}");

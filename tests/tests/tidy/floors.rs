@@ -89,14 +89,8 @@ const FLOORS: &[Row] = &[
     (
         "ftp-server",
         "server",
-        &["base", "reactor", "pool", "metrics"],
-        &[
-            "ftp_store",
-            "ftp_proto::session",
-            "ftp_proto::native",
-            "ftp_proto::limits",
-            "ftp_proto::words",
-        ],
+        &["base", "reactor", "pool", "session", "metrics"],
+        &["ftp_store", "ftp_proto"],
     ),
     (
         "ftp-server",
