@@ -1,0 +1,154 @@
+"""One large file: down to a file, down to nothing, up."""
+
+import os
+
+import data
+import peers
+from contest import Contest, Entry
+
+GIB = 1 << 30
+VERIFIED = "SHA-256"
+
+
+def down(bench):
+    name = bench.big()
+    size = bench.args.size
+    entries = ours_down(bench, name)
+
+    def add(label, kind, command, verifies="–"):
+        server = bench.server(kind)
+        if server:
+            target = bench.target(label.replace(" ", ""))
+            line = command.format(addr=server.addr, name=name, target=target, s=server, root=bench.root)
+            entries.append(entry_to_file(bench, label, line, server, name, target, verifies))
+
+    add("rsync daemon", peers.Rsyncd, "rsync -W rsync://{addr}/m/{name} {target}", "xxh128")
+    add("vsftpd + curl", peers.Vsftpd, "curl -sf -o {target} ftp://{addr}/{name}")
+    add("nginx + curl", peers.Nginx, "curl -sf -o {target} http://{addr}/{name}")
+    add("lighttpd + curl", peers.Lighttpd, "curl -sf -o {target} http://{addr}/{name}")
+    add(
+        "nginx + curl + openssl",
+        peers.Nginx,
+        "curl -sf -o {target} http://{addr}/{name} && openssl dgst -sha256 {target}",
+        VERIFIED,
+    )
+    add("scp", peers.Sshd, "scp {s.client} {s.host}:{root}/{name} {target}", "MAC")
+    limit = bench.target("written")
+    entries.append(
+        Entry(
+            "cp (the limit)",
+            f"cp {bench.source(name)} {limit}",
+            before=bench.clear(limit, size),
+            after=data.Proof(bench.source(name), limit),
+            limit=True,
+        )
+    )
+    return [contest(bench, "down", f"Download of {size / GIB:g} GiB to a file", entries)]
+
+
+def ours_down(bench, name):
+    server = bench.muxftp(*bench.unsynced)
+    if not server:
+        return []
+    entries = []
+    for label, flag, verifies in (("muxftp", "", VERIFIED), ("muxftp --no-verify", "--no-verify", "–")):
+        if flag and not bench.client_knows(flag):
+            continue
+        target = bench.target(label.replace(" ", ""))
+        line = server.client(f"get {flag} {name} {target}".replace("  ", " "))
+        entries.append(entry_to_file(bench, label, line, server, name, target, verifies, ours=True))
+    return entries
+
+
+def entry_to_file(bench, label, line, server, name, target, verifies, ours=False):
+    return Entry(
+        label,
+        line,
+        server=server,
+        verifies=verifies,
+        before=bench.clear(target, bench.args.size),
+        after=cleaned(data.Proof(bench.source(name), target), target),
+        ours=ours,
+    )
+
+
+def cleaned(proof, path):
+    """The proof, and then room for the next."""
+
+    def step():
+        try:
+            proof()
+        finally:
+            data.remove(path)
+
+    return step
+
+
+def contest(bench, name, title, entries):
+    return Contest(name, title, bench.args.size / GIB, "GiB/s", entries)
+
+
+def down_null(bench):
+    name = bench.big()
+    entries = []
+    server = bench.muxftp(*bench.unsynced)
+    if server:
+        for label, flag, verifies in (("muxftp", "", VERIFIED), ("muxftp --no-verify", "--no-verify", "–")):
+            if flag and not bench.client_knows(flag):
+                continue
+            line = server.client(f"get {flag} {name} -".replace("  ", " ")) + " > /dev/null"
+            entries.append(Entry(label, line, server=server, verifies=verifies, ours=True))
+    for label, kind, scheme in (
+        ("lighttpd + curl", peers.Lighttpd, "http"),
+        ("nginx + curl", peers.Nginx, "http"),
+        ("vsftpd + curl", peers.Vsftpd, "ftp"),
+    ):
+        server = bench.server(kind)
+        if server:
+            entries.append(Entry(label, f"curl -sf -o /dev/null {scheme}://{server.addr}/{name}", server=server))
+    server = bench.server(peers.Nginx)
+    if server:
+        line = f"curl -sf http://{server.addr}/{name} | openssl dgst -sha256"
+        entries.append(Entry("nginx + curl | openssl", line, server=server, verifies=VERIFIED))
+    server = bench.server(peers.Sshd)
+    if server:
+        line = f"scp {server.client} {server.host}:{bench.source(name)} /dev/null"
+        entries.append(Entry("scp", line, server=server, verifies="MAC"))
+    return [contest(bench, "down-null", f"Download of {bench.args.size / GIB:g} GiB to nothing", entries)]
+
+
+def up(bench):
+    name = bench.big()
+    source = bench.source(name)
+    entries = []
+
+    def add(label, server, command, verifies="–", ours=False):
+        if not server:
+            return
+        folder = os.path.join(bench.inbox, label.replace(" ", ""))
+        target = os.path.join(folder, name)
+        where = os.path.relpath(target, bench.root)
+        line = command.format(addr=server.addr, source=source, where=where, target=target, s=server)
+
+        def before(clear=bench.clear(target, bench.args.size)):
+            clear()
+            os.chmod(folder, 0o777)
+
+        proof = cleaned(data.Proof(source, target), target)
+        entries.append(Entry(label, line, server=server, verifies=verifies, before=before, after=proof, ours=ours))
+
+    server = bench.muxftp(*bench.unsynced)
+    if server:
+        add("muxftp", server, server.client("put {source} {where}"), VERIFIED, ours=True)
+        if bench.unsynced:
+            synced = bench.muxftp("--durability", "full")
+            add("muxftp, full durability", synced, synced.client("put {source} {where}"), VERIFIED, ours=True)
+    lftp = "lftp -c 'set net:timeout 20; set ftp:passive-mode on; open ftp://{addr}; put -O $(dirname {where}) {source}'"
+    lftp = lftp.replace("$(dirname {where})", "{where}/..")
+    add("vsftpd + lftp", bench.server(peers.Vsftpd), lftp)
+    add("vsftpd + curl", bench.server(peers.Vsftpd), "curl -sf -T {source} ftp://{addr}/{where}")
+    add("Pure-FTPd + lftp", bench.server(peers.PureFtpd), lftp)
+    add("nginx DAV + curl", bench.server(peers.Nginx), "curl -sf -T {source} http://{addr}/{where}")
+    add("rsync daemon", bench.server(peers.Rsyncd), "rsync -W {source} rsync://{addr}/m/{where}", "xxh128")
+    add("scp", bench.server(peers.Sshd), "scp {s.client} {source} {s.host}:{target}", "MAC")
+    return [contest(bench, "up", f"Upload of {bench.args.size / GIB:g} GiB", entries)]
