@@ -35,7 +35,7 @@ impl Rig {
 
     fn with_small_buffers() -> Self {
         Self::tuned(|socket| {
-            socket.set_send_buffer_size(4096).unwrap();
+            socket.set_send_buffer_size(32 * 1024).unwrap();
             socket.set_recv_buffer_size(128 * 1024).unwrap();
         })
     }
