@@ -3,6 +3,7 @@
 use std::time::Instant;
 
 use super::Native;
+use super::input::UNFINISHED;
 use super::queue::{Entry, Task};
 use super::reader::{self, Body, Found, Frame, Open};
 use super::reply::{self, Answer};
@@ -208,7 +209,7 @@ impl Native {
 
     /// Answers `id` with an error, in its turn, and reads no more.
     fn refuse_all(&mut self, id: u64, why: ErrorBody, now: Instant) {
-        self.stop_reading();
+        self.stop_reading(Code::Aborted, UNFINISHED);
         self.queue.push(Entry::told(id, now, Answer::error(why)));
     }
 }

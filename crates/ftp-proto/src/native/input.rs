@@ -9,6 +9,9 @@ use super::reply;
 use crate::session::{Channel, Fault, FileId, Input, JobId, Outcome};
 use crate::wire::Code;
 
+/// Why a message that was begun is given up.
+pub(super) const UNFINISHED: &str = "the message was not finished";
+
 impl Native {
     /// Takes what the shell tells; says whether bytes moved.
     pub(super) fn take_input(&mut self, input: Input, now: Instant) -> bool {
@@ -39,16 +42,15 @@ impl Native {
         false
     }
 
-    /// Reads no more. A message that is not complete never will be.
-    pub(super) fn stop_reading(&mut self) {
+    /// Reads no more. A message that is not complete never will be, and this is why.
+    pub(super) fn stop_reading(&mut self, code: Code, why: &str) {
         self.phase.ending = true;
         self.reader.body = None;
         self.reader.held = None;
         if let Some(open) = self.reader.open.take()
             && let Some(entry) = self.queue.unanswered_mut(open.seq)
         {
-            let why = reply::error(Code::Aborted, "the message was not finished");
-            entry.fail(open.seq, why, &mut self.fx);
+            entry.fail(open.seq, reply::error(code, why), &mut self.fx);
         }
     }
 
@@ -76,12 +78,12 @@ impl Native {
     fn take_eof(&mut self) {
         match &self.reader.held {
             Some(frame) if frame.fin && frame.len == 0 => self.phase.ending = true,
-            Some(_) | None => self.stop_reading(),
+            Some(_) | None => self.stop_reading(Code::Aborted, UNFINISHED),
         }
     }
 
     fn take_loss(&mut self, why: &str, now: Instant) {
-        self.stop_reading();
+        self.stop_reading(Code::Aborted, why);
         if !self.phase.closed {
             self.phase.closed = true;
             self.fx.close(false);

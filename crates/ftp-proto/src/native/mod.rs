@@ -5,7 +5,7 @@
 //! `download` and `verbs` each know one kind of request; `reply` alone turns outcomes into words.
 //!
 //! Pure: no socket, file, clock or thread; it never panics on a peer's bytes and never holds more
-//! than [`Limits`](crate::Limits) allows.
+//! than [`Limits`] allows.
 
 mod deadlines;
 mod departures;
@@ -29,6 +29,7 @@ use std::time::Instant;
 use self::deadlines::Deadlines;
 use self::departures::Departures;
 use self::effects::Effects;
+use self::input::UNFINISHED;
 use self::queue::{Front, Queue, Task};
 use self::reader::Reader;
 use crate::session::{Action, Appetite, Channel, Dialect, FileId, Input};
@@ -101,7 +102,7 @@ impl Native {
             }
         }
         if self.appetite(Channel::CONTROL) == (Appetite::Discard { remaining: 0 }) {
-            self.stop_reading();
+            self.stop_reading(Code::Aborted, UNFINISHED);
         }
         self.departures.leave(&mut self.fx, now);
         self.close_if_done();
@@ -172,7 +173,7 @@ impl Native {
     /// Gives up at once: says `code` where anything can still be said, and ends every request that is not
     /// already being committed.
     fn cut(&mut self, code: Code, why: &str, now: Instant) {
-        self.stop_reading();
+        self.stop_reading(code, why);
         if !self.phase.closed {
             self.phase.closed = true;
             self.fx.error(0, reply::error(code, why));

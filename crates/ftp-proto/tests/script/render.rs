@@ -1,0 +1,180 @@
+//! What a machine does, as lines of a script.
+
+use std::fmt::Write as _;
+
+use ftp_proto::Digest;
+use ftp_proto::session::{Action, Appetite, DiskOp};
+use ftp_proto::wire::frame::{self, Split};
+use serde_json::Value;
+
+/// Follows the frames of the server through `Send` and `SendFile`.
+#[derive(Default)]
+pub(crate) struct Wire {
+    bytes: Vec<u8>,
+    /// The frame whose payload is not complete: its line so far, and the bytes that lack.
+    open: Option<(String, u64)>,
+}
+
+/// Bytes that an action gives to the peer.
+pub(crate) fn weight(action: &Action) -> u64 {
+    match action {
+        Action::Send { bytes, .. } => bytes.len() as u64,
+        Action::SendFile { len, .. } => *len,
+        Action::Disk { .. } | Action::Close { .. } | Action::Report(_) => 0,
+    }
+}
+
+impl Wire {
+    pub(crate) fn action(&mut self, action: Action, out: &mut String) {
+        match action {
+            Action::Send { bytes, .. } => {
+                self.bytes.extend_from_slice(&bytes);
+                self.frames(out);
+            }
+            Action::SendFile {
+                file, offset, len, ..
+            } => {
+                let (mut line, lacks) = self.open.take().expect("a file outside of a frame");
+                write!(line, " file f{}[{offset}..{}]", file.0, offset + len).unwrap();
+                assert!(len <= lacks, "a file longer than its frame");
+                self.open = Some((line, lacks - len));
+                self.frames(out);
+            }
+            Action::Disk { job, file, op } => {
+                writeln!(out, "disk {} f{} {}", job.0, file.0, operation(&op)).unwrap();
+            }
+            Action::Close { flush, .. } => {
+                assert!(
+                    self.open.is_none() && self.bytes.is_empty(),
+                    "closed within a frame"
+                );
+                out.push_str(if flush {
+                    "close flush\n"
+                } else {
+                    "close now\n"
+                });
+            }
+            Action::Report(report) => {
+                let (verb, path) = (report.verb.as_str(), &report.path);
+                writeln!(
+                    out,
+                    "report {verb} {path} {} {}",
+                    report.bytes, report.outcome
+                )
+                .unwrap();
+            }
+        }
+    }
+
+    fn frames(&mut self, out: &mut String) {
+        loop {
+            if let Some((mut line, lacks)) = self.open.take() {
+                let len = self.bytes.len().min(usize::try_from(lacks).unwrap());
+                if len > 0 {
+                    let payload: Vec<u8> = self.bytes.drain(..len).collect();
+                    write!(line, " {}", String::from_utf8_lossy(&payload)).unwrap();
+                }
+                if lacks > len as u64 {
+                    self.open = Some((line, lacks - len as u64));
+                    return;
+                }
+                writeln!(out, "{line}").unwrap();
+            }
+            match frame::split(&self.bytes, 65536) {
+                Split::NeedMore => return,
+                Split::BadLength(len) => panic!("the server sent a header of {len} bytes"),
+                Split::Head { json, consumed } => {
+                    let mut head: Value = serde_json::from_slice(json).unwrap();
+                    if let Some(error) = head.get_mut("error").and_then(Value::as_object_mut) {
+                        let message = error.remove("message").unwrap();
+                        assert!(
+                            !message.as_str().unwrap().is_empty(),
+                            "an error must say why"
+                        );
+                    }
+                    let len = head.get("len").and_then(Value::as_u64).unwrap_or(0);
+                    self.open = Some((format!("< {}", short(&head.to_string())), len));
+                    self.bytes.drain(..consumed);
+                }
+            }
+        }
+    }
+}
+
+pub(crate) fn appetite(appetite: Appetite) -> String {
+    match appetite {
+        Appetite::Message => String::new(),
+        Appetite::Nothing => "= nothing\n".into(),
+        Appetite::Payload { file, remaining } => format!("= payload f{} {remaining}\n", file.0),
+        Appetite::Discard { remaining } => format!("= discard {remaining}\n"),
+    }
+}
+
+fn operation(op: &DiskOp) -> String {
+    match op {
+        DiskOp::Open { path, inline } => format!("open {path} inline={inline}"),
+        DiskOp::Warm {
+            offset,
+            len,
+            digest,
+            last,
+        } => {
+            let digest = if *digest { " digest" } else { "" };
+            let last = if *last { " last" } else { "" };
+            format!("warm {offset}+{len}{digest}{last}")
+        }
+        DiskOp::Create { path, options } => {
+            let mut line = format!("create {path}");
+            if let Some(size) = options.size {
+                write!(line, " size={size}").unwrap();
+            }
+            if let Some((seconds, ns)) = options.mtime {
+                write!(line, " mtime={seconds}.{ns}").unwrap();
+            }
+            if let Some(mode) = options.mode {
+                write!(line, " mode={mode:o}").unwrap();
+            }
+            for (set, word) in [(options.parents, " parents"), (options.resume, " resume")] {
+                line.push_str(if set { word } else { "" });
+            }
+            if options.if_exists != ftp_proto::IfExists::Replace {
+                write!(line, " if_exists={:?}", options.if_exists).unwrap();
+            }
+            line
+        }
+        DiskOp::Continue { keep } => format!("continue keep={keep}"),
+        DiskOp::Commit { digest, size } => {
+            let digest = digest.map_or("none".into(), |digest| digest.to_string());
+            let size = size.map_or("none".into(), |size| size.to_string());
+            short(&format!("commit size={size} digest={digest}"))
+        }
+        DiskOp::Abort => "abort".into(),
+        DiskOp::Release => "release".into(),
+        DiskOp::List {
+            path,
+            after,
+            entries,
+            bytes,
+        } => {
+            let after = after.as_deref().unwrap_or("-");
+            format!("list {path} after={after} entries={entries} bytes={bytes}")
+        }
+        DiskOp::Stat { path } => format!("stat {path}"),
+        DiskOp::Digest { path, offset, len } => format!("digest {path} {offset}+{len:?}"),
+        DiskOp::MakeDir { path, parents } => format!("mkdir {path} parents={parents}"),
+        DiskOp::Rename { from, to, replace } => format!("rename {from} {to} replace={replace}"),
+        DiskOp::Remove { path, recursive } => format!("remove {path} recursive={recursive}"),
+    }
+}
+
+/// Digests in their short form.
+fn short(text: &str) -> String {
+    let mut text = text.replace(super::EMPTY, "@empty");
+    for byte in 0..=255u8 {
+        let long = Digest([byte; 32]).to_string();
+        if text.contains(&long) {
+            text = text.replace(&long, &format!("@{byte:02x}"));
+        }
+    }
+    text
+}
