@@ -1,0 +1,188 @@
+//! A generational slab: a key outlives its value, and a stale key finds nothing.
+
+/// Names one tenant of an [`Arena`]; never names the next tenant of the same slot.
+#[derive(Clone, Copy, Debug, PartialEq, Eq, Hash, PartialOrd, Ord)]
+pub(crate) struct Key {
+    index: u32,
+    generation: u32,
+}
+
+impl Key {
+    /// The key as a number, for a poll token.
+    pub(crate) fn to_usize(self) -> usize {
+        ((self.generation as usize) << 32) | self.index as usize
+    }
+
+    /// The inverse of [`Key::to_usize`].
+    #[allow(
+        clippy::cast_possible_truncation,
+        reason = "takes the two halves apart"
+    )]
+    pub(crate) fn from_usize(number: usize) -> Self {
+        Self {
+            index: number as u32,
+            generation: (number >> 32) as u32,
+        }
+    }
+
+    /// The slot, for side tables; two tenants of one slot share it.
+    pub(crate) fn index(self) -> usize {
+        self.index as usize
+    }
+}
+
+#[derive(Debug)]
+struct Slot<T> {
+    generation: u32,
+    state: State<T>,
+}
+
+#[derive(Debug)]
+enum State<T> {
+    Free,
+    Lent,
+    Here(T),
+}
+
+/// A slab of `T` addressed by [`Key`].
+#[derive(Debug)]
+pub(crate) struct Arena<T> {
+    slots: Vec<Slot<T>>,
+    free: Vec<u32>,
+}
+
+impl<T> Arena<T> {
+    pub(crate) fn new() -> Self {
+        Self {
+            slots: Vec::new(),
+            free: Vec::new(),
+        }
+    }
+
+    /// How many values are in, lent ones included.
+    pub(crate) fn len(&self) -> usize {
+        self.slots.len() - self.free.len()
+    }
+
+    /// Puts a value in. The generation leaves out the top bit, so no key collides with a reserved token.
+    pub(crate) fn insert(&mut self, value: T) -> Key {
+        if let Some(index) = self.free.pop()
+            && let Some(slot) = self.slots.get_mut(index as usize)
+        {
+            slot.state = State::Here(value);
+            return Key {
+                index,
+                generation: slot.generation,
+            };
+        }
+        let index = u32::try_from(self.slots.len()).unwrap_or(u32::MAX);
+        self.slots.push(Slot {
+            generation: 0,
+            state: State::Here(value),
+        });
+        Key {
+            index,
+            generation: 0,
+        }
+    }
+
+    fn slot(&mut self, key: Key) -> Option<&mut Slot<T>> {
+        self.slots
+            .get_mut(key.index())
+            .filter(|slot| slot.generation == key.generation)
+    }
+
+    /// The value, if the key's tenant is in.
+    pub(crate) fn get_mut(&mut self, key: Key) -> Option<&mut T> {
+        match &mut self.slot(key)?.state {
+            State::Here(value) => Some(value),
+            State::Free | State::Lent => None,
+        }
+    }
+
+    /// Takes the value out while its slot stays reserved.
+    pub(crate) fn lend(&mut self, key: Key) -> Option<T> {
+        let slot = self.slot(key)?;
+        match std::mem::replace(&mut slot.state, State::Lent) {
+            State::Here(value) => Some(value),
+            State::Free => {
+                slot.state = State::Free;
+                None
+            }
+            State::Lent => None,
+        }
+    }
+
+    /// Puts a lent value back.
+    pub(crate) fn give_back(&mut self, key: Key, value: T) {
+        if let Some(slot) = self.slot(key) {
+            debug_assert!(matches!(slot.state, State::Lent), "given back but not lent");
+            slot.state = State::Here(value);
+        }
+    }
+
+    /// Ends the tenancy, of a lent value too; the key finds nothing from now on.
+    pub(crate) fn remove(&mut self, key: Key) -> Option<T> {
+        let slot = self.slot(key)?;
+        let value = match std::mem::replace(&mut slot.state, State::Free) {
+            State::Here(value) => Some(value),
+            State::Lent => None,
+            State::Free => return None,
+        };
+        slot.generation = (slot.generation + 1) & (u32::MAX >> 1);
+        self.free.push(key.index);
+        value
+    }
+
+    /// Every key whose tenant is in.
+    pub(crate) fn keys(&self) -> Vec<Key> {
+        let keys = self
+            .slots
+            .iter()
+            .enumerate()
+            .filter_map(|(index, slot)| match slot.state {
+                State::Here(_) => Some(Key {
+                    index: u32::try_from(index).ok()?,
+                    generation: slot.generation,
+                }),
+                State::Free | State::Lent => None,
+            });
+        keys.collect()
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn a_stale_key_finds_nothing() {
+        let mut arena = Arena::new();
+        let old = arena.insert('a');
+        assert_eq!(arena.remove(old), Some('a'));
+        let new = arena.insert('b');
+        assert_eq!(new.index(), old.index());
+        assert_eq!(arena.get_mut(old), None);
+        assert_eq!(arena.remove(old), None);
+        assert_eq!(arena.get_mut(new), Some(&mut 'b'));
+        assert_eq!(Key::from_usize(new.to_usize()), new);
+        assert_ne!(new.to_usize(), old.to_usize());
+    }
+
+    #[test]
+    fn a_lent_value_keeps_its_slot() {
+        let mut arena = Arena::new();
+        let key = arena.insert(1);
+        assert_eq!(arena.lend(key), Some(1));
+        assert_eq!(arena.lend(key), None);
+        let other = arena.insert(2);
+        assert_ne!(other.index(), key.index());
+        arena.give_back(key, 3);
+        assert_eq!(arena.get_mut(key), Some(&mut 3));
+        assert_eq!(arena.len(), 2);
+        assert_eq!(arena.lend(key), Some(3));
+        assert_eq!(arena.remove(key), None, "lent values can be ended");
+        assert_eq!(arena.len(), 1);
+        assert_eq!(arena.keys(), vec![other]);
+    }
+}

@@ -1,0 +1,133 @@
+//! Who may come in: caps in all and per address, checked before anything is allocated.
+
+use std::collections::{HashMap, VecDeque};
+use std::io::{Read, Write};
+use std::net::{IpAddr, Shutdown};
+use std::time::{Duration, Instant};
+
+use mio::net::TcpStream;
+
+/// How long a refused connection is kept, so that its refusal arrives before the end.
+const LEAVE_TIME: Duration = Duration::from_secs(1);
+/// Most refused connections that are kept.
+const LEAVING_MAX: usize = 64;
+/// How long accepting rests when descriptors run out.
+const REST_TIME: Duration = Duration::from_millis(50);
+
+/// Counts and caps.
+pub(super) struct Admission {
+    max: usize,
+    max_per_address: usize,
+    per_address: HashMap<IpAddr, usize>,
+    leaving: VecDeque<(Instant, TcpStream)>,
+    /// Accepting rests until then: descriptors ran out.
+    rest_until: Option<Instant>,
+}
+
+impl Admission {
+    pub(super) fn new(max: usize, max_per_address: usize) -> Self {
+        Self {
+            max,
+            max_per_address,
+            per_address: HashMap::new(),
+            leaving: VecDeque::new(),
+            rest_until: None,
+        }
+    }
+
+    /// Whether another connection may be accepted at all.
+    pub(super) fn has_room(&self, live: usize) -> bool {
+        live < self.max && self.rest_until.is_none()
+    }
+
+    /// Counts a connection of `address` in; `false` if it has too many.
+    pub(super) fn enter(&mut self, address: IpAddr) -> bool {
+        let count = self.per_address.entry(address).or_insert(0);
+        if *count >= self.max_per_address {
+            return false;
+        }
+        *count += 1;
+        true
+    }
+
+    /// Counts a connection out.
+    pub(super) fn leave(&mut self, address: IpAddr) {
+        if let Some(count) = self.per_address.get_mut(&address) {
+            *count -= 1;
+            if *count == 0 {
+                self.per_address.remove(&address);
+            }
+        }
+    }
+
+    /// Tells a connection to go away, as far as its socket takes the words at once.
+    pub(super) fn turn_away(&mut self, mut stream: TcpStream, words: &[u8], now: Instant) {
+        // Read first: unread bytes would turn the close into a reset that eats the words.
+        let mut unread = [0; 512];
+        while matches!(stream.read(&mut unread), Ok(len) if len == unread.len()) {}
+        if stream.write(words).is_ok() && stream.shutdown(Shutdown::Write).is_ok() {
+            if self.leaving.len() >= LEAVING_MAX {
+                self.leaving.pop_front();
+            }
+            self.leaving.push_back((now + LEAVE_TIME, stream));
+        }
+    }
+
+    /// Lets accepting rest.
+    pub(super) fn rest(&mut self, now: Instant) {
+        self.rest_until = Some(now + REST_TIME);
+    }
+
+    /// Ends what is due.
+    pub(super) fn expire(&mut self, now: Instant) {
+        if self.rest_until.is_some_and(|at| at <= now) {
+            self.rest_until = None;
+        }
+        while self.leaving.front().is_some_and(|(at, _)| *at <= now) {
+            if let Some((_, mut stream)) = self.leaving.pop_front() {
+                let mut unread = [0; 4096];
+                while matches!(stream.read(&mut unread), Ok(len) if len == unread.len()) {}
+            }
+        }
+    }
+
+    /// When `expire` has something to do.
+    pub(super) fn deadline(&self) -> Option<Instant> {
+        self.leaving
+            .front()
+            .map(|(at, _)| *at)
+            .into_iter()
+            .chain(self.rest_until)
+            .min()
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn caps_hold_and_come_back() {
+        let mut admission = Admission::new(3, 2);
+        let (a, b) = (IpAddr::from([127, 0, 0, 1]), IpAddr::from([127, 0, 0, 2]));
+        assert!(admission.enter(a) && admission.enter(a));
+        assert!(!admission.enter(a));
+        assert!(admission.enter(b));
+        admission.leave(a);
+        assert!(admission.enter(a));
+        assert!(admission.has_room(2));
+        assert!(!admission.has_room(3));
+    }
+
+    #[test]
+    fn a_rest_ends() {
+        let now = Instant::now();
+        let mut admission = Admission::new(1, 1);
+        admission.rest(now);
+        assert!(!admission.has_room(0));
+        let due = admission.deadline().unwrap();
+        admission.expire(due);
+        assert!(admission.has_room(0));
+        assert_eq!(admission.deadline(), None);
+    }
+}

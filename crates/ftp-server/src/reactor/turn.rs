@@ -1,0 +1,275 @@
+//! The turn, in named steps.
+
+use std::io;
+use std::net::SocketAddr;
+use std::os::fd::AsRawFd;
+use std::time::{Duration, Instant};
+
+use ftp_proto::session::Channel;
+use mio::net::TcpStream;
+use mio::{Interest, Token};
+
+use super::{Ended, LISTENERS, LISTENERS_MAX, Letter, Reactor, WAKER};
+use crate::base::Key;
+use crate::conn::Conn;
+use crate::session::{Drive, Session};
+
+/// Connections accepted from one listener a turn.
+const ACCEPTS: usize = 256;
+
+impl Reactor {
+    /// Runs until drained or cut.
+    ///
+    /// # Errors
+    /// Only if the poll itself fails; nothing a peer or a file does ends the loop.
+    pub(crate) fn run(&mut self) -> io::Result<Ended> {
+        loop {
+            self.wait()?;
+            let now = Instant::now();
+            self.mark();
+            self.post(now);
+            self.expire(now);
+            self.accept(now);
+            self.drive(now);
+            self.settle();
+            if let Some(ended) = self.ended {
+                return Ok(ended);
+            }
+        }
+    }
+
+    /// Waits for events: not at all while somebody has work.
+    fn wait(&mut self) -> io::Result<()> {
+        let timeout = if self.queue.is_empty() && !self.can_accept() {
+            let drain = self.drain_until;
+            let next = self
+                .timers
+                .next()
+                .into_iter()
+                .chain(self.admission.deadline())
+                .chain(drain);
+            next.min()
+                .map(|at| at.saturating_duration_since(Instant::now()))
+        } else {
+            Some(Duration::ZERO)
+        };
+        match self.poll.poll(&mut self.events, timeout) {
+            Err(error) if error.kind() == io::ErrorKind::Interrupted => Ok(()),
+            other => other,
+        }
+    }
+
+    /// Notes what is ready. No work here.
+    fn mark(&mut self) {
+        for event in &self.events {
+            let token = event.token();
+            if token == WAKER {
+                continue;
+            }
+            if let Some(listener) = LISTENERS
+                .checked_sub(token.0)
+                .filter(|number| *number < LISTENERS_MAX)
+                .and_then(|number| self.listeners.get_mut(number))
+            {
+                listener.ready = true;
+                continue;
+            }
+            let key = Key::from_usize(token.0);
+            let conn = self
+                .sessions
+                .get_mut(key)
+                .and_then(|it| it.conn(Channel::CONTROL));
+            if let Some(conn) = conn {
+                conn.mark(event);
+                self.queue.push(key);
+            }
+        }
+    }
+
+    /// Opens the mail.
+    fn post(&mut self, now: Instant) {
+        let mut letters = std::mem::take(&mut self.letters);
+        self.mailbox.drain(&mut letters);
+        for letter in letters.drain(..) {
+            match letter {
+                Letter::Home(home) => {
+                    self.with_session(home.key, now, |session, context| {
+                        session.home(home.lane, home.done, context);
+                    });
+                    self.queue.push(home.key);
+                }
+                Letter::Drain => self.begin_drain(now),
+                Letter::Cut => self.cut(now, "the server was stopped", Ended::Cut),
+            }
+        }
+        self.letters = letters;
+    }
+
+    /// Looks at the clock for those who asked.
+    fn expire(&mut self, now: Instant) {
+        self.admission.expire(now);
+        while let Some(key) = self.timers.pop_due(now) {
+            self.with_session(key, now, |session, context| session.expire(context));
+            self.queue.push(key);
+        }
+        if self.drain_until.is_some_and(|at| at <= now) {
+            tracing::warn!(sessions = self.sessions.len(), "the time to finish is over");
+            self.cut(now, "the time to finish was over", Ended::Drained);
+        }
+    }
+
+    /// Whether there may be a connection to accept, and room for it.
+    fn can_accept(&self) -> bool {
+        self.admission.has_room(self.sessions.len())
+            && self.listeners.iter().any(|listener| listener.ready)
+    }
+
+    fn accept(&mut self, now: Instant) {
+        for number in 0..self.listeners.len() {
+            for _ in 0..ACCEPTS {
+                if !self.admission.has_room(self.sessions.len()) {
+                    return;
+                }
+                let Some(listener) = self.listeners.get_mut(number) else {
+                    break;
+                };
+                if !listener.ready {
+                    break;
+                }
+                match listener.socket.accept() {
+                    Ok((stream, peer)) => self.admit(number, stream, peer, now),
+                    Err(error) => {
+                        self.accept_failed(number, &error, now);
+                        break;
+                    }
+                }
+            }
+        }
+    }
+
+    /// `WouldBlock` is the end of the line; anything else may pass, so accepting rests a little.
+    fn accept_failed(&mut self, number: usize, error: &io::Error, now: Instant) {
+        if error.kind() == io::ErrorKind::WouldBlock {
+            if let Some(listener) = self.listeners.get_mut(number) {
+                listener.ready = false;
+            }
+        } else if error.kind() != io::ErrorKind::ConnectionAborted {
+            tracing::warn!(%error, "cannot accept a connection; trying again soon");
+            self.admission.rest(now);
+        }
+    }
+
+    /// The last checks, before anything is allocated.
+    fn admit(&mut self, number: usize, stream: TcpStream, peer: SocketAddr, now: Instant) {
+        let why = if stream.as_raw_fd() >= self.bounds.descriptor_ceiling {
+            self.admission.rest(now);
+            "file descriptors run out"
+        } else if self.admission.enter(peer.ip()) {
+            return self.open(number, stream, peer, now);
+        } else {
+            "too many connections of one address"
+        };
+        tracing::warn!(%peer, why, "connection refused");
+        self.metrics.count_refused();
+        if let Some(listener) = self.listeners.get(number) {
+            self.admission
+                .turn_away(stream, listener.front.refusal(), now);
+        }
+    }
+
+    fn open(&mut self, number: usize, stream: TcpStream, peer: SocketAddr, now: Instant) {
+        let Some(listener) = self.listeners.get(number) else {
+            return;
+        };
+        let dialect = listener.front.dialect(now);
+        let id = self.next_id();
+        let (store, times) = (self.store.clone(), self.bounds.end_times);
+        let session = Session::new(id, peer, Conn::new(stream), dialect, store, times, now);
+        let key = self.sessions.insert(session);
+        self.metrics.count_accepted();
+        let token = Token(key.to_usize());
+        let registered = self
+            .sessions
+            .get_mut(key)
+            .and_then(|it| it.conn(Channel::CONTROL))
+            .map(|conn| {
+                let both = Interest::READABLE | Interest::WRITABLE;
+                self.poll.registry().register(conn.source(), token, both)
+            });
+        if let Some(Err(error)) = registered {
+            tracing::warn!(%error, %peer, "cannot watch a connection");
+            self.sessions.remove(key);
+            self.admission.leave(peer.ip());
+            return;
+        }
+        tracing::debug!(session = id, %peer, "session began");
+        self.queue.push(key);
+    }
+
+    /// Gives every session that has work its share, once.
+    fn drive(&mut self, now: Instant) {
+        for _ in 0..self.queue.len() {
+            let Some(key) = self.queue.pop() else { break };
+            let drove = self.with_session(key, now, |session, context| {
+                (session.drive(context), session.deadline())
+            });
+            match drove {
+                None => {}
+                Some((Drive::Over, _)) => self.close(key, now),
+                Some((state, deadline)) => {
+                    if let Some(at) = deadline {
+                        self.timers.arm(key, at);
+                    }
+                    if state == Drive::Again {
+                        self.queue.push(key);
+                    }
+                }
+            }
+        }
+    }
+
+    fn close(&mut self, key: Key, now: Instant) {
+        if let Some(session) = self.sessions.remove(key) {
+            session.log_end(now);
+            self.metrics.count_ended();
+            self.admission.leave(session.peer().ip());
+        }
+    }
+
+    /// Sends jobs off, wakes who waited for memory, ends when there is nothing left.
+    fn settle(&mut self) {
+        self.pool.submit_all(&mut self.orders);
+        self.metrics.note_waiting(self.pool.waiting());
+        for _ in 0..self.memory.servable() {
+            let Some(key) = self.memory.pop_waiting() else {
+                break;
+            };
+            self.queue.push(key);
+        }
+        if self.drain_until.is_some() && self.sessions.len() == 0 && self.orders.is_empty() {
+            self.ended.get_or_insert(Ended::Drained);
+        }
+    }
+
+    fn begin_drain(&mut self, now: Instant) {
+        if self.drain_until.is_some() {
+            return;
+        }
+        tracing::info!(sessions = self.sessions.len(), "draining");
+        self.listeners.clear();
+        self.drain_until = Some(now + self.bounds.drain_time);
+        for key in self.sessions.keys() {
+            self.with_session(key, now, |session, context| session.drain(context));
+            self.queue.push(key);
+        }
+    }
+
+    fn cut(&mut self, now: Instant, why: &str, ended: Ended) {
+        self.listeners.clear();
+        for key in self.sessions.keys() {
+            self.with_session(key, now, |session, context| session.cut(why, context));
+            self.close(key, now);
+        }
+        self.ended = Some(ended);
+    }
+}

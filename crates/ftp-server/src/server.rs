@@ -1,0 +1,259 @@
+//! The daemon put together: sockets, pool, store, reactor, and the one line that names each dialect.
+
+use std::fmt;
+use std::io;
+use std::net::{SocketAddr, TcpListener as StdListener};
+use std::path::PathBuf;
+use std::sync::Arc;
+use std::time::{Duration, Instant};
+
+use ftp_proto::native::{self, Native};
+use ftp_proto::session::Dialect;
+use ftp_proto::wire::{Code, ErrorBody, ReplyHead, frame};
+use ftp_proto::{Durability, Limits};
+use ftp_store::Store;
+use mio::net::TcpListener;
+use mio::{Poll, Waker};
+use socket2::{Domain, Protocol, Socket, Type};
+
+use crate::metrics::Metrics;
+use crate::pool::{Mailbox, Pool};
+pub use crate::reactor::Ended;
+use crate::reactor::{Bounds, Front, Letter, Listener, Reactor, WAKER};
+use crate::session::EndTimes;
+
+/// Connections that the kernel keeps for us until we accept them.
+const BACKLOG: i32 = 4096;
+/// Orders that may wait for a worker.
+const QUEUE: usize = 1024;
+
+/// What a server is to be. Everything that can grow has its bound here or in [`Limits`].
+#[derive(Clone, Debug)]
+pub struct ServerConfig {
+    /// The folder that is served.
+    pub root: PathBuf,
+    /// Where to listen; port 0 takes a free one.
+    pub listen: Vec<SocketAddr>,
+    /// Refuse every change.
+    pub read_only: bool,
+    /// How safe an upload is when it is answered.
+    pub durability: Durability,
+    /// Threads that do disk work.
+    pub workers: usize,
+    /// Most connections at once.
+    pub max_connections: usize,
+    /// Most connections of one address at once.
+    pub max_per_address: usize,
+    /// Bytes of all blocks and small answers at once.
+    pub buffer_bytes: usize,
+    /// Time to finish what is under way after a stop was asked.
+    pub drain_time: Duration,
+    /// Bounds of a session.
+    pub limits: Limits,
+    /// For tests: every disk job sleeps first.
+    pub slow_disk: Option<Duration>,
+}
+
+/// Why a server did not start.
+#[derive(Debug)]
+pub enum StartError {
+    /// The root cannot be served.
+    Root(PathBuf, String),
+    /// An address cannot be listened on.
+    Listen(SocketAddr, io::Error),
+    /// The system refused something else.
+    System(&'static str, io::Error),
+}
+
+impl fmt::Display for StartError {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        match self {
+            Self::Root(path, why) => write!(f, "cannot serve {}: {why}", path.display()),
+            Self::Listen(address, error) if error.kind() == io::ErrorKind::AddrInUse => write!(
+                f,
+                "cannot listen on {address}: another program does already; choose another port with --listen"
+            ),
+            Self::Listen(address, error) => write!(f, "cannot listen on {address}: {error}"),
+            Self::System(what, error) => write!(f, "cannot {what}: {error}"),
+        }
+    }
+}
+
+impl std::error::Error for StartError {}
+
+/// A server that listens but does not run yet.
+pub struct Server {
+    reactor: Reactor,
+    handle: Handle,
+    addresses: Vec<SocketAddr>,
+    metrics: Arc<Metrics>,
+}
+
+/// Stops a running server from another thread.
+#[derive(Clone)]
+pub struct Handle {
+    mailbox: Arc<Mailbox<Letter>>,
+}
+
+impl Handle {
+    /// No new connections; what is under way finishes, within the drain time.
+    pub fn drain(&self) {
+        self.mailbox.post(Letter::Drain);
+    }
+
+    /// Stop now.
+    pub fn cut(&self) {
+        self.mailbox.post(Letter::Cut);
+    }
+}
+
+impl Server {
+    /// Opens the root, binds the addresses, starts the workers.
+    ///
+    /// # Errors
+    /// [`StartError`] says what could not be had.
+    pub fn bind(config: ServerConfig) -> Result<Self, StartError> {
+        let options = ftp_store::Options {
+            durability: config.durability,
+            read_only: config.read_only,
+            ..ftp_store::Options::default()
+        };
+        let store = Store::open(&config.root, options)
+            .map_err(|error| StartError::Root(config.root.clone(), error.to_string()))?;
+        let mut listeners = Vec::new();
+        let mut addresses = Vec::new();
+        let dialect = Arc::new(native::Config {
+            limits: config.limits.clone(),
+            server: concat!("muxftp/", env!("CARGO_PKG_VERSION")).to_owned(),
+            durability: config.durability,
+            read_only: config.read_only,
+        });
+        for address in &config.listen {
+            let socket = listen(*address).map_err(|error| StartError::Listen(*address, error))?;
+            addresses.push(
+                socket
+                    .local_addr()
+                    .map_err(|error| StartError::Listen(*address, error))?,
+            );
+            let front = Box::new(NativeFront::new(dialect.clone()));
+            listeners.push(Listener {
+                socket: TcpListener::from_std(socket),
+                front,
+                ready: true,
+            });
+        }
+        let poll = Poll::new().map_err(|error| StartError::System("poll", error))?;
+        let waker = Waker::new(poll.registry(), WAKER)
+            .map_err(|error| StartError::System("wake the loop", error))?;
+        let mailbox = Arc::new(Mailbox::new(waker));
+        let pool = Pool::start(config.workers, QUEUE, mailbox.clone(), config.slow_disk)
+            .map_err(|error| StartError::System("start the disk workers", error))?;
+        let metrics = Arc::new(Metrics::default());
+        let bounds = Bounds {
+            max_connections: config.max_connections,
+            max_per_address: config.max_per_address,
+            descriptor_ceiling: descriptor_ceiling(),
+            buffer_bytes: config.buffer_bytes,
+            drain_time: config.drain_time,
+            end_times: EndTimes {
+                stall: config.limits.stall_time,
+                linger: config.limits.linger_time,
+            },
+        };
+        let reactor = Reactor::new(
+            poll,
+            mailbox.clone(),
+            Arc::new(pool),
+            Arc::new(store),
+            metrics.clone(),
+            bounds,
+            listeners,
+        )
+        .map_err(|error| StartError::System("watch the listeners", error))?;
+        Ok(Self {
+            reactor,
+            handle: Handle { mailbox },
+            addresses,
+            metrics,
+        })
+    }
+
+    /// Where the server listens, with real ports.
+    #[must_use]
+    pub fn local_addrs(&self) -> &[SocketAddr] {
+        &self.addresses
+    }
+
+    /// A handle to stop it.
+    #[must_use]
+    pub fn handle(&self) -> Handle {
+        self.handle.clone()
+    }
+
+    /// Serves until stopped.
+    ///
+    /// # Errors
+    /// If the poll itself fails.
+    pub fn run(mut self) -> io::Result<Ended> {
+        let ended = self.reactor.run();
+        self.metrics.log();
+        ended
+    }
+}
+
+/// The descriptor at which connections are turned away: an eighth of all, 16 to 512, is kept for files.
+fn descriptor_ceiling() -> i32 {
+    let limit = rustix::process::getrlimit(rustix::process::Resource::Nofile).current;
+    let limit = limit
+        .and_then(|limit| i32::try_from(limit).ok())
+        .unwrap_or(i32::MAX);
+    limit - (limit / 8).clamp(16, 512)
+}
+
+fn listen(address: SocketAddr) -> io::Result<StdListener> {
+    let socket = Socket::new(
+        Domain::for_address(address),
+        Type::STREAM,
+        Some(Protocol::TCP),
+    )?;
+    socket.set_reuse_address(true)?;
+    socket.set_nonblocking(true)?;
+    socket.bind(&address.into())?;
+    socket.listen(BACKLOG)?;
+    Ok(socket.into())
+}
+
+/// Our own protocol.
+struct NativeFront {
+    config: Arc<native::Config>,
+    refusal: Vec<u8>,
+}
+
+impl NativeFront {
+    fn new(config: Arc<native::Config>) -> Self {
+        let error = ErrorBody::new(
+            Code::Overloaded,
+            "the server has too many connections; close some or try again later",
+        );
+        let head = ReplyHead {
+            fin: true,
+            error: Some(error),
+            ..ReplyHead::default()
+        };
+        let mut refusal = Vec::new();
+        if frame::encode(&head, config.limits.header_bytes, &mut refusal).is_err() {
+            refusal.clear();
+        }
+        Self { config, refusal }
+    }
+}
+
+impl Front for NativeFront {
+    fn dialect(&self, now: Instant) -> Box<dyn Dialect> {
+        Box::new(Native::new(self.config.clone(), now))
+    }
+
+    fn refusal(&self) -> &[u8] {
+        &self.refusal
+    }
+}

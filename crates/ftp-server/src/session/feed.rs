@@ -1,0 +1,307 @@
+//! What comes in: from the socket to the machine or to a lane, by the machine's appetite.
+
+use ftp_proto::session::{Appetite, Channel, FileId, Input};
+
+use super::link::{TEXT_READ_MAX, TEXT_READ_MIN};
+use super::{Context, Session, Share};
+use crate::conn::Read;
+
+/// A payload at least this long is a stream: what follows it is read in small bites.
+const STREAM_BYTES: u64 = 64 * 1024;
+
+/// How one step of feeding went.
+#[derive(Clone, Copy, PartialEq, Eq)]
+enum Step {
+    /// Something was taken; there may be more.
+    Moved,
+    /// Nothing to take, no room, or no appetite.
+    Stuck,
+}
+
+impl Session {
+    /// Feeds one channel until it is stuck or its share is spent. Says whether anything moved.
+    pub(super) fn feed(
+        &mut self,
+        channel: Channel,
+        share: &mut Share,
+        ctx: &mut Context<'_>,
+    ) -> bool {
+        let mut moved = false;
+        while share.read > 0 {
+            let Some(link) = self.link(channel) else {
+                break;
+            };
+            if link.conn.is_closing() {
+                break;
+            }
+            let has_text = !link.conn.inbox.is_empty();
+            let step = match self.dialect.appetite(channel) {
+                Appetite::Nothing => Step::Stuck,
+                Appetite::Message => self.feed_text(channel, share, ctx),
+                Appetite::Payload { file, remaining } if has_text => {
+                    self.payload_from_inbox(channel, file, remaining, ctx)
+                }
+                Appetite::Payload { file, remaining } => {
+                    self.payload_from_socket(channel, file, remaining, share, ctx)
+                }
+                Appetite::Discard { remaining } => self.discard(channel, remaining, share, ctx),
+            };
+            if step == Step::Stuck {
+                break;
+            }
+            moved = true;
+        }
+        moved
+    }
+
+    /// Protocol text: what is at hand first, then the socket.
+    fn feed_text(&mut self, channel: Channel, share: &mut Share, ctx: &mut Context<'_>) -> Step {
+        if self.receive(channel, ctx) {
+            return Step::Moved;
+        }
+        let Some(link) = self.link(channel) else {
+            return Step::Stuck;
+        };
+        let room = link.text_read.min(ctx.scratch.len());
+        let Some(buffer) = ctx.scratch.get_mut(..room) else {
+            return Step::Stuck;
+        };
+        match link.conn.read(buffer) {
+            Read::Bytes(len) => {
+                link.conn
+                    .inbox
+                    .append(buffer.get(..len).unwrap_or_default());
+                if len == room {
+                    link.text_read = (link.text_read * 8).min(TEXT_READ_MAX);
+                }
+                self.count_read(len as u64, share, ctx);
+                // The text is consumed by the next step, which asks for the appetite first.
+                Step::Moved
+            }
+            none @ (Read::Blocked | Read::Eof | Read::Lost(_)) => {
+                self.read_ended(channel, none, ctx)
+            }
+        }
+    }
+
+    /// Gives the machine the text at hand. Says whether it took any.
+    fn receive(&mut self, channel: Channel, ctx: &mut Context<'_>) -> bool {
+        let Some(link) = self
+            .links
+            .get_mut(usize::from(channel.0))
+            .and_then(Option::as_deref_mut)
+        else {
+            return false;
+        };
+        if link.conn.inbox.is_empty() {
+            return false;
+        }
+        let consumed = self
+            .dialect
+            .receive(channel, link.conn.inbox.as_slice(), ctx.now);
+        link.conn.inbox.consume(consumed);
+        let acted = self.perform(ctx);
+        consumed > 0 || acted
+    }
+
+    /// Payload that came glued to protocol text: copied into the lane's block.
+    fn payload_from_inbox(
+        &mut self,
+        channel: Channel,
+        file: FileId,
+        remaining: u64,
+        ctx: &mut Context<'_>,
+    ) -> Step {
+        if !self.begin_block(file, remaining, ctx) {
+            return Step::Stuck;
+        }
+        let Some(link) = self
+            .links
+            .get_mut(usize::from(channel.0))
+            .and_then(Option::as_deref_mut)
+        else {
+            return Step::Stuck;
+        };
+        let Some(block) = self.lanes.get_mut(&file).and_then(|lane| lane.filling()) else {
+            return Step::Stuck;
+        };
+        let text = link.conn.inbox.as_slice();
+        let len = text.len().min(block.capacity() - block.len());
+        let len = len.min(usize::try_from(remaining).unwrap_or(usize::MAX));
+        block.extend_from_slice(text.get(..len).unwrap_or_default());
+        link.conn.inbox.consume(len);
+        self.took_payload(channel, file, len as u64, remaining, ctx)
+    }
+
+    /// Payload straight from the socket into the lane's block.
+    fn payload_from_socket(
+        &mut self,
+        channel: Channel,
+        file: FileId,
+        remaining: u64,
+        share: &mut Share,
+        ctx: &mut Context<'_>,
+    ) -> Step {
+        let Some(link) = self.link(channel) else {
+            return Step::Stuck;
+        };
+        if !link.conn.readable() {
+            return Step::Stuck;
+        }
+        if link.eof {
+            return self.read_ended(channel, Read::Eof, ctx);
+        }
+        if !self.begin_block(file, remaining, ctx) {
+            return Step::Stuck;
+        }
+        let Some(link) = self
+            .links
+            .get_mut(usize::from(channel.0))
+            .and_then(Option::as_deref_mut)
+        else {
+            return Step::Stuck;
+        };
+        let Some(block) = self.lanes.get_mut(&file).and_then(|lane| lane.filling()) else {
+            return Step::Stuck;
+        };
+        let spare = block.spare_mut();
+        let want = spare
+            .len()
+            .min(usize::try_from(remaining).unwrap_or(usize::MAX));
+        let Some(spare) = spare.get_mut(..want) else {
+            return Step::Stuck;
+        };
+        match link.conn.read(spare) {
+            Read::Bytes(len) => {
+                block.advance(len);
+                self.count_read(len as u64, share, ctx);
+                self.took_payload(channel, file, len as u64, remaining, ctx)
+            }
+            none @ (Read::Blocked | Read::Eof | Read::Lost(_)) => {
+                self.drop_empty_block(file, ctx);
+                self.read_ended(channel, none, ctx)
+            }
+        }
+    }
+
+    /// Sees to a block with room in the file's lane; `false` if the lane or the memory is full.
+    fn begin_block(&mut self, file: FileId, remaining: u64, ctx: &mut Context<'_>) -> bool {
+        let lane = self.lanes.entry(file).or_default();
+        if lane.filling().is_some() {
+            return true;
+        }
+        if !lane.has_room() {
+            return false;
+        }
+        let Some(block) = ctx.memory.take(remaining, ctx.key) else {
+            return false;
+        };
+        lane.begin(block);
+        true
+    }
+
+    /// A block that got nothing goes back, so that a silent peer holds no memory.
+    fn drop_empty_block(&mut self, file: FileId, ctx: &mut Context<'_>) {
+        if let Some(block) = self.lanes.get_mut(&file).and_then(|lane| lane.take_empty()) {
+            ctx.memory.release(block.capacity());
+            ctx.memory.recycle(block);
+        }
+    }
+
+    fn took_payload(
+        &mut self,
+        channel: Channel,
+        file: FileId,
+        len: u64,
+        remaining: u64,
+        ctx: &mut Context<'_>,
+    ) -> Step {
+        if len == 0 {
+            return Step::Stuck;
+        }
+        if remaining >= STREAM_BYTES
+            && let Some(link) = self.link(channel)
+        {
+            link.text_read = TEXT_READ_MIN;
+        }
+        if self.pending.back() != Some(&file) {
+            self.pending.push_back(file);
+        }
+        self.tell(Input::Payload { channel, len }, ctx);
+        Step::Moved
+    }
+
+    /// Swallows bytes that nobody wants.
+    fn discard(
+        &mut self,
+        channel: Channel,
+        remaining: u64,
+        share: &mut Share,
+        ctx: &mut Context<'_>,
+    ) -> Step {
+        let Some(link) = self.link(channel) else {
+            return Step::Stuck;
+        };
+        let most = usize::try_from(remaining).unwrap_or(usize::MAX);
+        let at_hand = link.conn.inbox.len().min(most);
+        if at_hand > 0 {
+            link.conn.inbox.consume(at_hand);
+            self.tell(
+                Input::Payload {
+                    channel,
+                    len: at_hand as u64,
+                },
+                ctx,
+            );
+            return Step::Moved;
+        }
+        let room = ctx.scratch.len().min(most);
+        let Some(buffer) = ctx.scratch.get_mut(..room) else {
+            return Step::Stuck;
+        };
+        match link.conn.read(buffer) {
+            Read::Bytes(len) => {
+                self.count_read(len as u64, share, ctx);
+                self.tell(
+                    Input::Payload {
+                        channel,
+                        len: len as u64,
+                    },
+                    ctx,
+                );
+                Step::Moved
+            }
+            none @ (Read::Blocked | Read::Eof | Read::Lost(_)) => {
+                self.read_ended(channel, none, ctx)
+            }
+        }
+    }
+
+    fn count_read(&mut self, len: u64, share: &mut Share, ctx: &Context<'_>) {
+        share.read = share.read.saturating_sub(len);
+        self.received += len;
+        ctx.metrics.add_received(len);
+    }
+
+    /// The socket gave no bytes.
+    fn read_ended(&mut self, channel: Channel, read: Read, ctx: &mut Context<'_>) -> Step {
+        match read {
+            Read::Bytes(_) | Read::Blocked => Step::Stuck,
+            Read::Eof => {
+                let Some(link) = self.link(channel) else {
+                    return Step::Stuck;
+                };
+                link.eof = true;
+                if std::mem::replace(&mut link.told_eof, true) {
+                    return Step::Stuck;
+                }
+                self.tell(Input::Eof { channel }, ctx);
+                Step::Moved
+            }
+            Read::Lost(error) => {
+                self.lose(channel, error.to_string(), ctx);
+                Step::Moved
+            }
+        }
+    }
+}

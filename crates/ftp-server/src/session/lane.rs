@@ -1,0 +1,186 @@
+//! A lane: the steps of one file, in order, with at most one job away on the pool.
+//!
+//! The open file and its hasher travel with the job and come home with it, so there is no lock and
+//! no question of order. A job takes every step that waits when it leaves: a small upload is one trip.
+
+use std::collections::VecDeque;
+use std::sync::Arc;
+
+use ftp_proto::session::{DiskOp, JobId};
+use ftp_store::{Block, Job, ReadFile, Slot, Step};
+
+/// Most payload bytes of one lane in memory, the ones away on a worker included.
+const LANE_BYTES: usize = 2 * 1024 * 1024;
+/// Most steps of one job.
+const JOB_STEPS: usize = 64;
+
+/// The steps of one file.
+#[derive(Debug, Default)]
+pub(crate) struct Lane {
+    /// Home while no job is away.
+    slot: Option<Slot>,
+    away: bool,
+    steps: VecDeque<Step>,
+    /// The block that payload is being read into.
+    filling: Option<Block>,
+    /// Capacity of all blocks of this lane, here and away.
+    held: usize,
+    /// Capacity of the blocks that are away. Kept here, so that a job that comes home without its
+    /// blocks (a worker that panicked) costs nothing for good.
+    away_bytes: usize,
+    /// Bytes that the answer of the job that is away may need.
+    away_answer: usize,
+    /// The open file, for sending.
+    reader: Option<Arc<ReadFile>>,
+}
+
+impl Lane {
+    /// Appends an operation, behind all payload so far.
+    pub(crate) fn push(&mut self, job: JobId, op: DiskOp) {
+        self.seal();
+        self.steps.push_back(Step::Op { job, op });
+    }
+
+    fn seal(&mut self) {
+        if let Some(block) = self.filling.take() {
+            self.steps.push_back(Step::Write(block));
+        }
+    }
+
+    /// Whether payload may come in.
+    pub(crate) fn has_room(&self) -> bool {
+        self.filling
+            .as_ref()
+            .is_some_and(|block| block.len() < block.capacity())
+            || self.held < LANE_BYTES
+    }
+
+    /// The block to fill, if one is begun.
+    pub(crate) fn filling(&mut self) -> Option<&mut Block> {
+        if self
+            .filling
+            .as_ref()
+            .is_some_and(|block| block.len() == block.capacity())
+        {
+            self.seal();
+        }
+        self.filling.as_mut()
+    }
+
+    /// Takes back a block that got no bytes.
+    pub(crate) fn take_empty(&mut self) -> Option<Block> {
+        let block = self.filling.take_if(|block| block.is_empty())?;
+        self.held -= block.capacity();
+        Some(block)
+    }
+
+    /// Begins a block.
+    pub(crate) fn begin(&mut self, block: Block) {
+        self.seal();
+        self.held += block.capacity();
+        self.filling = Some(block);
+    }
+
+    /// The open file, for sending.
+    pub(crate) fn reader(&self) -> Option<&Arc<ReadFile>> {
+        self.reader.as_ref()
+    }
+
+    /// A job to send, if there is something to do and nothing is away. A file that is still being sent
+    /// is not closed yet: its last handle must drop on a worker, not on the loop.
+    pub(crate) fn dispatch(&mut self) -> Option<Job> {
+        if self.away || (self.steps.is_empty() && self.filling.is_none()) {
+            return None;
+        }
+        if self.is_closing()
+            && let Some(reader) = self.reader.take()
+        {
+            // One handle is ours, one the slot's; more means a range is still queued for sending.
+            if Arc::strong_count(&reader) > 2 {
+                self.reader = Some(reader);
+                return None;
+            }
+        }
+        self.seal();
+        self.away_answer = self.answer_bytes();
+        let mut steps = Vec::with_capacity(self.steps.len().min(JOB_STEPS));
+        while steps.len() < JOB_STEPS {
+            let Some(step) = self.steps.pop_front() else {
+                break;
+            };
+            let last = matches!(
+                step,
+                Step::Op {
+                    op: DiskOp::Commit { .. },
+                    ..
+                }
+            );
+            if let Step::Write(block) = &step {
+                self.away_bytes += block.capacity();
+            }
+            steps.push(step);
+            if last {
+                break;
+            }
+        }
+        self.away = true;
+        Some(Job {
+            slot: self.slot.take().unwrap_or_default(),
+            steps,
+        })
+    }
+
+    /// Whether the next step closes the file.
+    pub(crate) fn is_closing(&self) -> bool {
+        matches!(
+            self.steps.front(),
+            Some(Step::Op {
+                op: DiskOp::Release | DiskOp::Abort,
+                ..
+            })
+        )
+    }
+
+    /// What the next job's answer may need in memory beyond its blocks.
+    pub(crate) fn answer_bytes(&self) -> usize {
+        let of = |step: &Step| match step {
+            Step::Op {
+                op: DiskOp::Open { inline, .. },
+                ..
+            } => *inline as usize,
+            Step::Op {
+                op: DiskOp::List { bytes, .. },
+                ..
+            } => *bytes as usize,
+            Step::Op { .. } | Step::Write(_) => 0,
+        };
+        self.steps.iter().take(JOB_STEPS).map(of).sum()
+    }
+
+    /// Takes a job home; returns the bytes of blocks and of answer that it had held.
+    pub(crate) fn home(&mut self, slot: Slot) -> (usize, usize) {
+        self.away = false;
+        self.reader = slot.reader();
+        self.slot = Some(slot);
+        let blocks = std::mem::take(&mut self.away_bytes);
+        self.held = self.held.saturating_sub(blocks);
+        (blocks, std::mem::take(&mut self.away_answer))
+    }
+
+    /// Forgets what was not yet sent to a worker; returns the bytes of blocks that it had held.
+    pub(crate) fn clear(&mut self) -> usize {
+        self.seal();
+        self.steps.clear();
+        let bytes = self.held - self.away_bytes;
+        self.held = self.away_bytes;
+        bytes
+    }
+
+    /// Whether nothing is open, waiting or away: the lane may be forgotten.
+    pub(crate) fn is_over(&self) -> bool {
+        !self.away
+            && self.steps.is_empty()
+            && self.filling.is_none()
+            && self.slot.as_ref().is_none_or(Slot::is_empty)
+    }
+}

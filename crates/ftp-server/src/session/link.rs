@@ -1,0 +1,54 @@
+//! A channel's socket with what the session remembers of it.
+
+use std::time::Instant;
+
+use super::EndTimes;
+use crate::conn::Conn;
+
+/// Most bytes of one read of protocol text.
+pub(super) const TEXT_READ_MAX: usize = 256 * 1024;
+/// A read of protocol text between two large payloads: enough for a frame head, and little to copy.
+pub(super) const TEXT_READ_MIN: usize = 1024;
+
+/// One channel.
+pub(super) struct Link {
+    pub(super) conn: Conn,
+    /// The peer sends no more.
+    pub(super) eof: bool,
+    /// The machine knows.
+    pub(super) told_eof: bool,
+    /// Size of the next read of protocol text: small after a large payload, growing while text follows text.
+    pub(super) text_read: usize,
+    /// When bytes were last taken by the peer, or closing began.
+    pub(super) progress: Instant,
+    /// The outbox is flushed and the end was sent: we wait for the peer's.
+    pub(super) lingering: bool,
+}
+
+impl Link {
+    pub(super) fn new(conn: Conn, now: Instant) -> Self {
+        Self {
+            conn,
+            eof: false,
+            told_eof: false,
+            text_read: TEXT_READ_MAX,
+            progress: now,
+            lingering: false,
+        }
+    }
+
+    /// When the end of this channel has taken too long.
+    pub(super) fn deadline(&self, times: EndTimes) -> Option<Instant> {
+        if !self.conn.is_closing() {
+            return None;
+        }
+        Some(
+            self.progress
+                + if self.lingering {
+                    times.linger
+                } else {
+                    times.stall
+                },
+        )
+    }
+}

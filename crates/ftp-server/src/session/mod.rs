@@ -1,0 +1,292 @@
+//! Floor 6: the only place that knows both a protocol machine and its sockets and files.
+//!
+//! One function drives a session until nothing moves or its share is spent: feed the machine by its
+//! appetite, do what it asks, send its lanes to the pool, flush its sockets. Never blocks.
+
+mod feed;
+mod lane;
+mod link;
+mod memory;
+mod perform;
+
+use std::collections::{BTreeMap, VecDeque};
+use std::net::SocketAddr;
+use std::sync::Arc;
+use std::time::{Duration, Instant};
+
+use ftp_proto::session::{Channel, Dialect, DiskOp, FileId, Input, JobId};
+use ftp_store::{Done, Store};
+
+use crate::base::Key;
+use crate::conn::Conn;
+use crate::metrics::Metrics;
+use crate::pool::Order;
+
+use lane::Lane;
+use link::Link;
+pub(crate) use memory::Memory;
+
+/// Rounds of one drive.
+const ROUNDS: usize = 16;
+/// Bytes that one drive may move in each direction before others have their turn.
+const SHARE_BYTES: u64 = 1024 * 1024;
+/// Channels of a session: control and data.
+const CHANNELS: usize = 2;
+
+/// What a session borrows from its reactor while it is driven.
+pub(crate) struct Context<'a> {
+    /// The session's own key.
+    pub(crate) key: Key,
+    /// The turn's time.
+    pub(crate) now: Instant,
+    /// A buffer for bytes that no block takes; empty between calls.
+    pub(crate) scratch: &'a mut [u8],
+    /// Shared memory.
+    pub(crate) memory: &'a mut Memory,
+    /// Jobs on their way to the pool.
+    pub(crate) orders: &'a mut VecDeque<Order>,
+    /// Counters.
+    pub(crate) metrics: &'a Metrics,
+}
+
+/// Where a drive left a session.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub(crate) enum Drive {
+    /// Nothing moves until an event, a letter or a deadline.
+    Waiting,
+    /// Its share is spent: drive it again after the others.
+    Again,
+    /// It is over: free it.
+    Over,
+}
+
+/// How long the ends of a session may take.
+#[derive(Clone, Copy, Debug)]
+pub(crate) struct EndTimes {
+    /// Without progress while the last bytes are flushed.
+    pub(crate) stall: Duration,
+    /// To linger after them.
+    pub(crate) linger: Duration,
+}
+
+/// One client.
+pub(crate) struct Session {
+    id: u64,
+    peer: SocketAddr,
+    dialect: Box<dyn Dialect>,
+    store: Arc<Store>,
+    links: [Option<Box<Link>>; CHANNELS],
+    lanes: BTreeMap<FileId, Lane>,
+    /// Lanes that may have a job to send.
+    pending: VecDeque<FileId>,
+    /// Jobs whose file is gone, numbered from the top so that no machine's own number collides.
+    own_jobs: u64,
+    /// Memory reserved for answers: those being made and those in the outbox.
+    reserved: usize,
+    /// The part of `reserved` whose answer is still being made.
+    reserved_away: usize,
+    end_times: EndTimes,
+    since: Instant,
+    ending: Option<String>,
+    received: u64,
+    sent: u64,
+}
+
+impl Session {
+    /// A session on a fresh connection; the machine hears that control is open.
+    pub(crate) fn new(
+        id: u64,
+        peer: SocketAddr,
+        conn: Conn,
+        mut dialect: Box<dyn Dialect>,
+        store: Arc<Store>,
+        end_times: EndTimes,
+        now: Instant,
+    ) -> Self {
+        dialect.handle(
+            Input::Opened {
+                channel: Channel::CONTROL,
+                peer: Some(peer),
+            },
+            now,
+        );
+        Self {
+            id,
+            peer,
+            dialect,
+            store,
+            links: [Some(Box::new(Link::new(conn, now))), None],
+            lanes: BTreeMap::new(),
+            pending: VecDeque::new(),
+            own_jobs: 0,
+            reserved: 0,
+            reserved_away: 0,
+            end_times,
+            since: now,
+            ending: None,
+            received: 0,
+            sent: 0,
+        }
+    }
+
+    /// The address at the other end.
+    pub(crate) fn peer(&self) -> SocketAddr {
+        self.peer
+    }
+
+    /// The socket of a channel.
+    pub(crate) fn conn(&mut self, channel: Channel) -> Option<&mut Conn> {
+        Some(&mut self.link(channel)?.conn)
+    }
+
+    fn link(&mut self, channel: Channel) -> Option<&mut Link> {
+        self.links.get_mut(usize::from(channel.0))?.as_deref_mut()
+    }
+
+    /// When the session wants to be woken at the latest.
+    pub(crate) fn deadline(&self) -> Option<Instant> {
+        let links = self
+            .links
+            .iter()
+            .flatten()
+            .filter_map(|link| link.deadline(self.end_times));
+        self.dialect.deadline().into_iter().chain(links).min()
+    }
+
+    /// Tells the machine to stop when it can.
+    pub(crate) fn drain(&mut self, ctx: &mut Context<'_>) {
+        self.tell(Input::Drain, ctx);
+    }
+
+    /// Breaks the session off.
+    pub(crate) fn cut(&mut self, why: &str, ctx: &mut Context<'_>) {
+        for channel in [Channel::DATA, Channel::CONTROL] {
+            self.lose(channel, why.to_owned(), ctx);
+        }
+    }
+
+    /// Looks at the clock.
+    pub(crate) fn expire(&mut self, ctx: &mut Context<'_>) {
+        if self.dialect.deadline().is_some_and(|at| at <= ctx.now) {
+            self.tell(Input::Deadline, ctx);
+        }
+        for channel in [Channel::CONTROL, Channel::DATA] {
+            let times = self.end_times;
+            if let Some(link) = self.link(channel)
+                && link.deadline(times).is_some_and(|at| at <= ctx.now)
+            {
+                self.lose(
+                    channel,
+                    "the peer did not take the last bytes".to_owned(),
+                    ctx,
+                );
+            }
+        }
+    }
+
+    /// Takes a job's result.
+    pub(crate) fn home(&mut self, lane: u64, done: Done, ctx: &mut Context<'_>) {
+        let file = FileId(lane);
+        if let Some(entry) = self.lanes.get_mut(&file) {
+            let (blocks, answer) = entry.home(done.slot);
+            ctx.memory.release(blocks);
+            self.reserved_away -= answer.min(self.reserved_away);
+        }
+        for block in done.blocks {
+            ctx.memory.recycle(block);
+        }
+        if let Some(fault) = done.fault {
+            self.tell(Input::Fault { file, fault }, ctx);
+        }
+        for (job, outcome) in done.outcomes {
+            if job.0 < u64::MAX - self.own_jobs {
+                self.tell(Input::Done { job, outcome }, ctx);
+            }
+        }
+        if self.lanes.get(&file).is_some_and(Lane::is_over) {
+            self.lanes.remove(&file);
+        } else {
+            self.pending.push_back(file);
+        }
+    }
+
+    /// Moves what can be moved, within its share.
+    pub(crate) fn drive(&mut self, ctx: &mut Context<'_>) -> Drive {
+        let mut share = Share {
+            read: SHARE_BYTES,
+            write: SHARE_BYTES,
+        };
+        for _ in 0..ROUNDS {
+            let mut moved = self.perform(ctx);
+            for channel in [Channel::CONTROL, Channel::DATA] {
+                moved |= self.feed(channel, &mut share, ctx);
+            }
+            moved |= self.dispatch(ctx);
+            for channel in [Channel::CONTROL, Channel::DATA] {
+                moved |= self.flush(channel, &mut share, ctx);
+            }
+            if self.is_over(ctx) {
+                return Drive::Over;
+            }
+            if !moved {
+                return Drive::Waiting;
+            }
+            if share.read == 0 || share.write == 0 {
+                break;
+            }
+        }
+        Drive::Again
+    }
+
+    /// Control is gone: end every lane, and wait for those that are away.
+    fn is_over(&mut self, ctx: &mut Context<'_>) -> bool {
+        if self.links.first().is_some_and(Option::is_some) {
+            return false;
+        }
+        if let Some(link) = self.links.get_mut(1) {
+            *link = None;
+        }
+        for (file, lane) in &mut self.lanes {
+            ctx.memory.release(lane.clear());
+            if lane.reader().is_some() || !lane.is_over() {
+                self.own_jobs += 1;
+                lane.push(JobId(u64::MAX - self.own_jobs), DiskOp::Abort);
+                self.pending.push_back(*file);
+            }
+        }
+        self.lanes.retain(|_, lane| !lane.is_over());
+        self.dispatch(ctx);
+        if self.lanes.is_empty() {
+            ctx.memory.release(std::mem::take(&mut self.reserved));
+            return true;
+        }
+        false
+    }
+
+    /// Gives the machine an input, and does what it asks.
+    fn tell(&mut self, input: Input, ctx: &mut Context<'_>) {
+        self.dialect.handle(input, ctx.now);
+        self.perform(ctx);
+    }
+
+    /// The line that a session leaves in the log.
+    pub(crate) fn log_end(&self, now: Instant) {
+        let seconds = now.duration_since(self.since).as_secs_f64();
+        tracing::info!(
+            session = self.id,
+            peer = %self.peer,
+            seconds,
+            received = self.received,
+            sent = self.sent,
+            reason = self.ending.as_deref().unwrap_or("closed"),
+            "session ended"
+        );
+    }
+}
+
+/// What is left of a drive's share.
+#[derive(Debug)]
+struct Share {
+    read: u64,
+    write: u64,
+}

@@ -1,0 +1,227 @@
+//! What goes out: the machine's actions, jobs to the pool, bytes to the sockets.
+
+use ftp_proto::session::{Action, Channel, Fault, FaultKind, FileId, Input, TransferReport};
+
+use super::{Context, Session, Share};
+use crate::conn::{FlushState, Linger};
+use crate::pool::Order;
+
+impl Session {
+    /// Does everything the machine asks for. Says whether there was anything.
+    pub(super) fn perform(&mut self, ctx: &mut Context<'_>) -> bool {
+        let mut moved = false;
+        while let Some(action) = self.dialect.poll_action() {
+            moved = true;
+            match action {
+                Action::Send { channel, bytes } => {
+                    if let Some(conn) = self.conn(channel) {
+                        conn.send(bytes);
+                    }
+                }
+                Action::SendFile {
+                    channel,
+                    file,
+                    offset,
+                    len,
+                } => {
+                    self.send_file(channel, file, offset, len, ctx);
+                }
+                Action::Disk { job, file, op } => {
+                    self.lanes.entry(file).or_default().push(job, op);
+                    self.pending.push_back(file);
+                }
+                Action::Close { channel, flush } => {
+                    if !flush {
+                        self.drop_link(channel);
+                    } else if let Some(link) = self.link(channel) {
+                        link.progress = ctx.now;
+                        link.conn.close_after_flush();
+                    }
+                }
+                Action::Report(report) => self.report(&report, ctx),
+            }
+        }
+        moved
+    }
+
+    fn send_file(
+        &mut self,
+        channel: Channel,
+        file: FileId,
+        offset: u64,
+        len: u64,
+        ctx: &Context<'_>,
+    ) {
+        let reader = self
+            .lanes
+            .get(&file)
+            .and_then(|lane| lane.reader().cloned());
+        let Some(conn) = self.conn(channel) else {
+            return;
+        };
+        if let Some(reader) = reader {
+            conn.send_file(reader, file.0, offset, len);
+        } else {
+            let fault = Fault::new(FaultKind::Internal, "a file was sent that is not open");
+            self.dialect.handle(Input::Fault { file, fault }, ctx.now);
+        }
+    }
+
+    fn report(&self, report: &TransferReport, ctx: &Context<'_>) {
+        let seconds = report.elapsed.as_secs_f64();
+        #[allow(clippy::cast_precision_loss, reason = "a rate for people")]
+        let rate = report.bytes as f64 / 1e6 / seconds.max(1e-6);
+        ctx.metrics.count_transfer(report.verb, report.outcome);
+        tracing::info!(
+            session = self.id,
+            verb = report.verb.as_str(),
+            path = report.path,
+            bytes = report.bytes,
+            seconds,
+            mb_per_s = (rate * 10.0).round() / 10.0,
+            outcome = report.outcome,
+            "transfer"
+        );
+    }
+
+    /// Sends what the lanes have ready to the pool. Says whether anything went.
+    pub(super) fn dispatch(&mut self, ctx: &mut Context<'_>) -> bool {
+        let mut moved = false;
+        for _ in 0..self.pending.len() {
+            let Some(file) = self.pending.pop_front() else {
+                break;
+            };
+            let Some(lane) = self.lanes.get_mut(&file) else {
+                continue;
+            };
+            let answer = lane.answer_bytes();
+            if answer > 0 && !ctx.memory.reserve(answer, ctx.key) {
+                self.pending.push_front(file);
+                break;
+            }
+            let Some(job) = lane.dispatch() else {
+                ctx.memory.release(answer);
+                // Away: it comes back to the queue when it is home. Still being sent: after a flush.
+                if lane.is_closing() {
+                    self.pending.push_back(file);
+                }
+                continue;
+            };
+            self.reserved += answer;
+            self.reserved_away += answer;
+            let store = self.store.clone();
+            ctx.orders.push_back(Order {
+                key: ctx.key,
+                lane: file.0,
+                store,
+                job,
+            });
+            moved = true;
+        }
+        moved
+    }
+
+    /// Gives a channel's queued bytes to its socket. Says whether any went.
+    pub(super) fn flush(
+        &mut self,
+        channel: Channel,
+        share: &mut Share,
+        ctx: &mut Context<'_>,
+    ) -> bool {
+        let Some(link) = self.link(channel) else {
+            return false;
+        };
+        let flushed = link.conn.flush(share.write);
+        let empty = flushed.state == FlushState::Empty;
+        if flushed.bytes > 0 {
+            link.progress = ctx.now;
+            share.write = share.write.saturating_sub(flushed.bytes);
+            self.sent += flushed.bytes;
+            ctx.metrics.add_sent(flushed.bytes);
+            self.dialect.handle(
+                Input::Sent {
+                    channel,
+                    len: flushed.bytes,
+                },
+                ctx.now,
+            );
+        }
+        for tag in flushed.short {
+            let fault = Fault::new(
+                FaultKind::Changed,
+                "the file became shorter while it was sent",
+            );
+            self.dialect.handle(
+                Input::Fault {
+                    file: FileId(tag),
+                    fault,
+                },
+                ctx.now,
+            );
+        }
+        self.settle_reserve(ctx);
+        if let Some(error) = flushed.lost {
+            self.lose(channel, error.to_string(), ctx);
+            return true;
+        }
+        if empty && self.linger(channel, ctx) {
+            return true;
+        }
+        flushed.bytes > 0
+    }
+
+    /// Frees what was reserved for answers that are on their way out.
+    fn settle_reserve(&mut self, ctx: &mut Context<'_>) {
+        if self.reserved == 0 {
+            return;
+        }
+        let queued = self
+            .links
+            .iter()
+            .flatten()
+            .map(|link| link.conn.queued_memory());
+        let needed = self.reserved_away + queued.sum::<usize>();
+        if let Some(over) = self.reserved.checked_sub(needed) {
+            ctx.memory.release(over);
+            self.reserved = needed;
+        }
+    }
+
+    /// After the last byte: say so to the peer, and wait for its end, so that no reset eats the answer.
+    fn linger(&mut self, channel: Channel, ctx: &mut Context<'_>) -> bool {
+        let Some(link) = self.link(channel) else {
+            return false;
+        };
+        if !link.conn.is_closing() {
+            return false;
+        }
+        if !std::mem::replace(&mut link.lingering, true) {
+            link.progress = ctx.now;
+        }
+        match link.conn.linger(ctx.scratch) {
+            Linger::Flushing | Linger::Waiting => false,
+            Linger::Done => {
+                self.drop_link(channel);
+                true
+            }
+        }
+    }
+
+    /// The connection broke, or is to be broken.
+    pub(super) fn lose(&mut self, channel: Channel, why: String, ctx: &mut Context<'_>) {
+        if self.link(channel).is_none() {
+            return;
+        }
+        self.drop_link(channel);
+        if channel == Channel::CONTROL {
+            self.ending.get_or_insert_with(|| why.clone());
+        }
+        self.tell(Input::Lost { channel, why }, ctx);
+    }
+
+    fn drop_link(&mut self, channel: Channel) {
+        if let Some(link) = self.links.get_mut(usize::from(channel.0)) {
+            *link = None;
+        }
+    }
+}
