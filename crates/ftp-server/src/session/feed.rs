@@ -85,7 +85,7 @@ impl Session {
     }
 
     /// Gives the machine the text at hand. Says whether it took any.
-    fn receive(&mut self, channel: Channel, ctx: &mut Context<'_>) -> bool {
+    fn receive(&mut self, channel: Channel, ctx: &Context<'_>) -> bool {
         let Some(link) = self
             .links
             .get_mut(usize::from(channel.0))
@@ -214,7 +214,7 @@ impl Session {
         file: FileId,
         len: u64,
         remaining: u64,
-        ctx: &mut Context<'_>,
+        ctx: &Context<'_>,
     ) -> Step {
         if len == 0 {
             return Step::Stuck;
@@ -284,7 +284,7 @@ impl Session {
     }
 
     /// The socket gave no bytes.
-    fn read_ended(&mut self, channel: Channel, read: Read, ctx: &mut Context<'_>) -> Step {
+    fn read_ended(&mut self, channel: Channel, read: Read, ctx: &Context<'_>) -> Step {
         match read {
             Read::Bytes(_) | Read::Blocked => Step::Stuck,
             Read::Eof => {

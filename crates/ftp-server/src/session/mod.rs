@@ -154,19 +154,19 @@ impl Session {
     }
 
     /// Tells the machine to stop when it can.
-    pub(crate) fn drain(&mut self, ctx: &mut Context<'_>) {
+    pub(crate) fn drain(&mut self, ctx: &Context<'_>) {
         self.tell(Input::Drain, ctx);
     }
 
     /// Breaks the session off.
-    pub(crate) fn cut(&mut self, why: &str, ctx: &mut Context<'_>) {
+    pub(crate) fn cut(&mut self, why: &str, ctx: &Context<'_>) {
         for channel in [Channel::DATA, Channel::CONTROL] {
             self.lose(channel, why.to_owned(), ctx);
         }
     }
 
     /// Looks at the clock.
-    pub(crate) fn expire(&mut self, ctx: &mut Context<'_>) {
+    pub(crate) fn expire(&mut self, ctx: &Context<'_>) {
         if self.dialect.deadline().is_some_and(|at| at <= ctx.now) {
             self.tell(Input::Deadline, ctx);
         }
@@ -264,7 +264,7 @@ impl Session {
     }
 
     /// Gives the machine an input, and does what it asks.
-    fn tell(&mut self, input: Input, ctx: &mut Context<'_>) {
+    fn tell(&mut self, input: Input, ctx: &Context<'_>) {
         self.dialect.handle(input, ctx.now);
         self.perform(ctx);
     }

@@ -8,7 +8,7 @@ use crate::pool::Order;
 
 impl Session {
     /// Does everything the machine asks for. Says whether there was anything.
-    pub(super) fn perform(&mut self, ctx: &mut Context<'_>) -> bool {
+    pub(super) fn perform(&mut self, ctx: &Context<'_>) -> bool {
         let mut moved = false;
         while let Some(action) = self.dialect.poll_action() {
             moved = true;
@@ -208,7 +208,7 @@ impl Session {
     }
 
     /// The connection broke, or is to be broken.
-    pub(super) fn lose(&mut self, channel: Channel, why: String, ctx: &mut Context<'_>) {
+    pub(super) fn lose(&mut self, channel: Channel, why: String, ctx: &Context<'_>) {
         if self.link(channel).is_none() {
             return;
         }
