@@ -1,0 +1,234 @@
+//! The log: text or JSON lines on standard error, written by a thread of their own through a bounded queue.
+//!
+//! Never waits for a slow terminal: what does not fit is dropped and counted. In text lines no value
+//! can forge a line or drive a terminal: control characters are escaped, odd values quoted.
+
+use std::fmt::{self, Debug, Write as _};
+use std::{io, panic};
+
+use tracing::field::{Field, Visit};
+use tracing_appender::non_blocking::{ErrorCounter, NonBlockingBuilder, WorkerGuard};
+use tracing_subscriber::field::RecordFields;
+use tracing_subscriber::filter::LevelFilter;
+use tracing_subscriber::fmt::FormatFields;
+use tracing_subscriber::fmt::format::Writer;
+
+use super::args::{LogFormat, LogLevel};
+
+/// Most lines that wait to be written.
+const LINES: usize = 16 * 1024;
+
+/// The running log.
+pub(super) struct Log {
+    dropped: ErrorCounter,
+    /// Flushes when it is dropped.
+    _guard: WorkerGuard,
+}
+
+/// Starts the log of this process.
+pub(super) fn start(format: LogFormat, level: LogLevel) -> Log {
+    let (writer, guard) = NonBlockingBuilder::default()
+        .lossy(true)
+        .buffered_lines_limit(LINES)
+        .thread_name("log")
+        .finish(io::stderr());
+    let dropped = writer.error_counter();
+    let builder = tracing_subscriber::fmt()
+        .with_writer(writer)
+        .with_max_level(filter(level))
+        .with_target(false)
+        .with_ansi(false);
+    match format {
+        LogFormat::Text => builder.fmt_fields(TextFields).init(),
+        LogFormat::Json => builder.json().flatten_event(true).init(),
+    }
+    panic::set_hook(Box::new(|panic| {
+        let place = panic.location().map(ToString::to_string);
+        let why = panic.payload_as_str().unwrap_or("no words");
+        tracing::error!(place, why, "a thread panicked");
+    }));
+    Log {
+        dropped,
+        _guard: guard,
+    }
+}
+
+impl Log {
+    /// Writes what is left.
+    pub(super) fn finish(self) {
+        let lines = self.dropped.dropped_lines();
+        if lines > 0 {
+            tracing::warn!(lines, "log lines were dropped: standard error was too slow");
+        }
+    }
+}
+
+fn filter(level: LogLevel) -> LevelFilter {
+    match level {
+        LogLevel::Error => LevelFilter::ERROR,
+        LogLevel::Warn => LevelFilter::WARN,
+        LogLevel::Info => LevelFilter::INFO,
+        LogLevel::Debug => LevelFilter::DEBUG,
+        LogLevel::Trace => LevelFilter::TRACE,
+    }
+}
+
+/// `message name=value name="odd value"`.
+struct TextFields;
+
+impl<'writer> FormatFields<'writer> for TextFields {
+    fn format_fields<R: RecordFields>(&self, writer: Writer<'writer>, fields: R) -> fmt::Result {
+        let mut text = Text {
+            writer,
+            first: true,
+            result: Ok(()),
+        };
+        fields.record(&mut text);
+        text.result
+    }
+}
+
+struct Text<'writer> {
+    writer: Writer<'writer>,
+    first: bool,
+    result: fmt::Result,
+}
+
+impl Text<'_> {
+    fn write(&mut self, field: &Field, value: &str) {
+        if self.result.is_ok() {
+            self.result = self.try_write(field.name(), value);
+        }
+    }
+
+    fn try_write(&mut self, name: &str, value: &str) -> fmt::Result {
+        if !self.first {
+            self.writer.write_char(' ')?;
+        }
+        self.first = false;
+        if name == "message" {
+            return value.chars().try_for_each(|c| match c {
+                '"' | '\'' | '\\' => self.writer.write_char(c),
+                c => write!(self.writer, "{}", c.escape_debug()),
+            });
+        }
+        write!(self.writer, "{name}=")?;
+        if is_plain(value) {
+            self.writer.write_str(value)
+        } else {
+            // The debug form of a text escapes all that does not print, and quotes.
+            write!(self.writer, "{value:?}")
+        }
+    }
+}
+
+impl Visit for Text<'_> {
+    fn record_str(&mut self, field: &Field, value: &str) {
+        self.write(field, value);
+    }
+
+    fn record_debug(&mut self, field: &Field, value: &dyn Debug) {
+        self.write(field, &format!("{value:?}"));
+    }
+}
+
+/// Whether a value can stand in a line as it is.
+fn is_plain(value: &str) -> bool {
+    !value.is_empty()
+        && value
+            .bytes()
+            .all(|b| b.is_ascii_graphic() && !b"\"'\\=".contains(&b))
+}
+
+#[cfg(test)]
+mod tests {
+    use std::sync::{Arc, Mutex};
+
+    use tracing_subscriber::fmt::MakeWriter;
+
+    use super::*;
+
+    #[derive(Clone, Default)]
+    struct Paper(Arc<Mutex<Vec<u8>>>);
+
+    impl io::Write for Paper {
+        fn write(&mut self, bytes: &[u8]) -> io::Result<usize> {
+            self.0.lock().unwrap().extend_from_slice(bytes);
+            Ok(bytes.len())
+        }
+
+        fn flush(&mut self) -> io::Result<()> {
+            Ok(())
+        }
+    }
+
+    impl MakeWriter<'_> for Paper {
+        type Writer = Self;
+
+        fn make_writer(&self) -> Self {
+            self.clone()
+        }
+    }
+
+    fn written(event: impl FnOnce()) -> String {
+        let paper = Paper::default();
+        let subscriber = tracing_subscriber::fmt()
+            .with_writer(paper.clone())
+            .without_time()
+            .with_target(false)
+            .with_ansi(false)
+            .fmt_fields(TextFields)
+            .finish();
+        tracing::subscriber::with_default(subscriber, event);
+        let bytes = paper.0.lock().unwrap().clone();
+        String::from_utf8(bytes).unwrap()
+    }
+
+    #[test]
+    fn plain_values_stand_as_they_are() {
+        let line = written(|| {
+            tracing::info!(
+                path = "docs/a.txt",
+                bytes = 7_u64,
+                rate = 1.5,
+                ok = true,
+                "transfer"
+            )
+        });
+        assert_eq!(
+            line,
+            " INFO transfer path=docs/a.txt bytes=7 rate=1.5 ok=true\n"
+        );
+    }
+
+    #[test]
+    fn no_value_forges_a_line_or_drives_a_terminal() {
+        let evil = "a\n INFO transfer path=\"b\"\r\u{1b}[2J\u{9b}31m\u{7f}\u{202e}\0";
+        let error = io::Error::other(evil);
+        for line in [
+            written(|| tracing::info!(path = evil, "transfer")),
+            written(|| tracing::info!(path = %evil, "transfer")),
+            written(|| tracing::info!(path = ?evil, "transfer")),
+            written(|| tracing::info!(%error, "transfer")),
+            written(|| tracing::info!("transfer of {evil}")),
+        ] {
+            let (line, end) = line.split_at(line.len() - 1);
+            assert_eq!(end, "\n");
+            let raw = line.chars().find(|c| c.is_control() || *c == '\u{202e}');
+            assert_eq!(raw, None, "{line:?}");
+            assert!(line.contains("\\n") && line.contains("\\u{1b}"), "{line}");
+        }
+    }
+
+    #[test]
+    fn a_value_cannot_pass_for_another_field() {
+        let line =
+            written(|| tracing::info!(path = "a outcome=ok", outcome = "denied", "transfer"));
+        assert_eq!(
+            line,
+            " INFO transfer path=\"a outcome=ok\" outcome=denied\n"
+        );
+        let line = written(|| tracing::info!(path = "", "transfer"));
+        assert_eq!(line, " INFO transfer path=\"\"\n");
+    }
+}
