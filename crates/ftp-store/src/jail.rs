@@ -31,6 +31,15 @@ pub(crate) struct Place {
     pub(crate) name: String,
 }
 
+impl Place {
+    /// Whether it is this file that stands there.
+    pub(crate) fn holds(&self, file: impl AsFd) -> Result<bool, Errno> {
+        let named = Stat::find(&self.dir, self.name.as_str())?;
+        let ours = Stat::of(file)?.identity();
+        Ok(named.is_some_and(|named| named.identity() == ours))
+    }
+}
+
 impl Jail {
     /// Opens the root. The host's own links on the way to it are followed.
     pub(crate) fn open(root: &Path, follow_links: bool) -> Result<Self, OpenError> {
@@ -91,6 +100,11 @@ impl Jail {
         }
         let flags = OFlags::PATH | OFlags::DIRECTORY;
         self.resolve(path, flags).map(Arc::new)
+    }
+
+    /// The root, opened anew for reading its names.
+    pub(crate) fn root(&self) -> Result<OwnedFd, Errno> {
+        reopen(&self.root)
     }
 
     fn resolve(&self, path: &VPath, flags: OFlags) -> Result<OwnedFd, Errno> {

@@ -9,17 +9,22 @@
 //! final name that is not whole; a panic that a peer's bytes can reach.
 
 mod block;
+mod bytes;
 mod error;
 mod jail;
 mod job;
+mod live;
 mod meta;
 mod ops;
+mod partial;
 mod resolve;
 mod scratch;
 mod slot;
 mod store;
+mod sweep;
 mod sync;
 mod sys;
+mod temp;
 mod upload;
 
 pub use block::Block;
@@ -27,4 +32,5 @@ pub use error::OpenError;
 pub use job::{Done, Job, Run, Step};
 pub use slot::{ReadFile, Slot};
 pub use store::{Options, Store};
+pub use sweep::SweepReport;
 pub use sync::{Parked, sync_round};

@@ -8,6 +8,7 @@ use ftp_proto::Kind;
 use ftp_proto::session::Meta;
 use rustix::fs::{AtFlags, FileType, Statx, StatxFlags, StatxTimestamp, statx};
 use rustix::io::Errno;
+use rustix::process::geteuid;
 
 /// Which file, whatever its name.
 #[derive(Clone, Copy, Debug, PartialEq, Eq, Hash, PartialOrd, Ord)]
@@ -59,6 +60,21 @@ impl Stat {
 
     pub(crate) fn size(&self) -> u64 {
         self.0.stx_size
+    }
+
+    /// Bytes it takes on the disk, or has been promised.
+    pub(crate) fn allocated(&self) -> u64 {
+        self.0.stx_blocks.saturating_mul(512)
+    }
+
+    /// Whether it has one name only and belongs to the user we run as.
+    pub(crate) fn is_only_ours(&self) -> bool {
+        self.0.stx_nlink == 1 && self.0.stx_uid == geteuid().as_raw()
+    }
+
+    /// When it was last changed in any way, in seconds since 1970; nobody can set this.
+    pub(crate) fn ctime(&self) -> i64 {
+        self.0.stx_ctime.tv_sec
     }
 
     pub(crate) fn identity(&self) -> Identity {

@@ -3,13 +3,17 @@
 //! It owns no thread: whoever calls [`Store::run`] lends the one it runs on, and may be blocked.
 
 use std::path::Path;
-use std::sync::Arc;
+use std::sync::{Arc, Mutex};
+use std::time::{Duration, SystemTime};
 
 use ftp_proto::Durability;
 
 use crate::error::OpenError;
 use crate::jail::Jail;
 use crate::job::{self, Job, Run};
+use crate::live::Partials;
+use crate::partial::Safety;
+use crate::sweep::{self, SweepReport, Walk};
 use crate::sync::Dirty;
 
 /// How a folder is served.
@@ -22,6 +26,11 @@ pub struct Options {
     /// Follow symbolic links as long as they stay beneath the root (which needs `openat2`, Linux 5.6).
     /// Without it every link on a path is refused.
     pub follow_links: bool,
+    /// Uploads are synced at least every so many bytes, so that a commit has little left to do and a
+    /// resume after a power cut finds what came before. Not under [`Durability::None`].
+    pub checkpoint_bytes: u64,
+    /// How long a partial waits for its next attempt before a sweep removes it.
+    pub partial_ttl: Duration,
 }
 
 impl Default for Options {
@@ -30,6 +39,8 @@ impl Default for Options {
             durability: Durability::Full,
             read_only: false,
             follow_links: true,
+            checkpoint_bytes: 64 * 1024 * 1024,
+            partial_ttl: Duration::from_secs(7 * 24 * 60 * 60),
         }
     }
 }
@@ -45,6 +56,11 @@ pub(crate) struct Shared {
     pub(crate) options: Options,
     /// Folders with new names that no sync has covered yet.
     pub(crate) dirty: Dirty,
+    /// Partials that jobs under way write to.
+    pub(crate) partials: Arc<Partials>,
+    pub(crate) safety: Arc<Safety>,
+    /// How far the sweep has come.
+    pub(crate) walk: Mutex<Walk>,
 }
 
 impl Store {
@@ -56,8 +72,11 @@ impl Store {
         Ok(Self {
             shared: Arc::new(Shared {
                 jail: Jail::open(root, options.follow_links)?,
+                safety: Arc::new(Safety::new(options.durability, options.checkpoint_bytes)),
                 options,
                 dirty: Dirty::default(),
+                partials: Arc::default(),
+                walk: Mutex::default(),
             }),
         })
     }
@@ -78,5 +97,12 @@ impl Store {
     #[must_use]
     pub fn run(&self, job: Job) -> Run {
         job::run(&self.shared, job)
+    }
+
+    /// Looks at up to `budget` names and removes the leftovers among them: temp files of processes
+    /// that died, and partials whose time is over by `now`. Never one that somebody is at work on.
+    /// The next call goes on where this one stopped. Blocks.
+    pub fn sweep(&self, now: SystemTime, budget: usize) -> SweepReport {
+        sweep::sweep(&self.shared, now, budget)
     }
 }

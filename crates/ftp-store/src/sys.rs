@@ -7,9 +7,13 @@ use std::os::fd::{AsFd, OwnedFd};
 
 use rustix::fs::{
     self, AtFlags, FallocateFlags, Mode, OFlags, RenameFlags, Timespec, Timestamps, UTIME_OMIT,
+    XattrFlags,
 };
 use rustix::io::{Errno, retry_on_intr};
 use rustix::path::Arg;
+
+/// The store's own extended attribute.
+const ATTRIBUTE: &str = "user.muxftp.partial";
 
 /// `openat(O_CREAT | O_EXCL)`: a new, empty file for reading and writing.
 pub(crate) fn create(dir: impl AsFd, name: &str, mode: Mode) -> Result<OwnedFd, Errno> {
@@ -34,6 +38,29 @@ pub(crate) fn write(file: impl AsFd, bytes: &[u8], offset: u64) -> Result<(), Er
 pub(crate) fn reserve(file: impl AsFd, offset: u64, len: u64) -> Result<(), Errno> {
     match retry_on_intr(|| fs::fallocate(&file, FallocateFlags::KEEP_SIZE, offset, len)) {
         Err(Errno::OPNOTSUPP | Errno::NOSYS | Errno::INVAL) => Ok(()),
+        other => other,
+    }
+}
+
+/// `ftruncate(2)`; also gives back room that was reserved behind `len`.
+pub(crate) fn truncate(file: impl AsFd, len: u64) -> Result<(), Errno> {
+    retry_on_intr(|| fs::ftruncate(&file, len))
+}
+
+/// `fgetxattr(2)` of the store's own attribute; returns its length.
+pub(crate) fn attribute(file: impl AsFd, value: &mut [u8]) -> Result<usize, Errno> {
+    fs::fgetxattr(file, ATTRIBUTE, value)
+}
+
+/// `fsetxattr(2)` of the store's own attribute.
+pub(crate) fn set_attribute(file: impl AsFd, value: &[u8]) -> Result<(), Errno> {
+    fs::fsetxattr(file, ATTRIBUTE, value, XattrFlags::empty())
+}
+
+/// `fremovexattr(2)` of the store's own attribute.
+pub(crate) fn clear_attribute(file: impl AsFd) -> Result<(), Errno> {
+    match fs::fremovexattr(file, ATTRIBUTE) {
+        Err(Errno::NODATA | Errno::NOTSUP | Errno::NOSYS) => Ok(()),
         other => other,
     }
 }

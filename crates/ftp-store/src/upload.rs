@@ -1,47 +1,41 @@
 //! `Upload`: a file on its way in, under a temp name beside its target.
 //!
 //! Nothing stands under the target's name before every byte is verified; then a rename puts it
-//! there in one step. An upload that is dropped takes its temp file with it.
+//! there in one step. An upload that is dropped takes its temp file with it, or leaves a partial.
 
 use std::os::fd::{AsFd, OwnedFd};
 use std::sync::Arc;
 
-use ftp_proto::path::RESERVED_PREFIX;
-use ftp_proto::session::{CreateOptions, Fault, FaultKind, Outcome};
+use ftp_proto::session::{CreateOptions, Fault, FaultKind, Outcome, Partial};
 use ftp_proto::{Digest, Durability, IfExists, Kind, VPath};
-use rustix::fs::{FlockOperation, Mode, flock};
 use rustix::io::Errno;
-use sha2::{Digest as _, Sha256};
 
-use crate::error::{At, refuse};
+use crate::bytes::Bytes;
+use crate::error::{At, misuse, refuse};
 use crate::jail::{Jail, Place};
+use crate::live::{Partials, Tenure, Turn};
 use crate::meta::Stat;
+use crate::partial::{self, Safety};
 use crate::sys;
-
-/// How many random names are tried before giving up.
-const NAME_TRIES: usize = 16;
+use crate::temp::Temp;
 
 /// An upload under way.
 pub(crate) struct Upload {
     path: VPath,
     place: Place,
     options: CreateOptions,
-    temp: Temp,
-    bytes: Bytes,
+    safety: Arc<Safety>,
+    body: Body,
+    /// A partial was shown, and the sender has not said yet whether it goes on from it.
+    undecided: bool,
 }
 
-/// A file that grows at its end, and the digest of all that is in it.
-struct Bytes {
-    file: OwnedFd,
-    hasher: Sha256,
-    len: u64,
-}
-
-/// A name that goes away with its holder, unless it became the file's own.
-struct Temp {
-    dir: Arc<OwnedFd>,
-    name: String,
-    kept: bool,
+/// Where the bytes go.
+enum Body {
+    /// Into a file that nobody else knows of and that goes away with the upload.
+    Once(Temp, Bytes),
+    /// Into a partial, which stays if the upload breaks.
+    Partial(Tenure),
 }
 
 /// An upload that is whole: its digest and size are what the sender said.
@@ -49,10 +43,13 @@ pub(crate) struct Verified {
     pub(crate) path: VPath,
     place: Place,
     options: CreateOptions,
+    /// Dropped before the file is closed and unlocked, so that nobody finds the name without its lock.
     temp: Temp,
-    file: OwnedFd,
+    file: Arc<OwnedFd>,
     size: u64,
     digest: Digest,
+    /// Dropped last: until the name is settled, nobody else may have the partial.
+    _tenure: Option<Tenure>,
 }
 
 /// What the rule of [`IfExists`] says of a target.
@@ -63,51 +60,103 @@ pub(crate) enum Verdict {
 }
 
 impl Upload {
-    /// Makes the temp file. The caller has asked [`judge`].
-    pub(crate) fn begin(path: VPath, place: Place, options: CreateOptions) -> Result<Self, Fault> {
-        let (temp, file) = Temp::create(&place.dir).at(&path)?;
+    /// Makes the temp file, or finds the partial. The caller has asked [`judge`].
+    pub(crate) fn begin(
+        path: VPath,
+        place: Place,
+        options: CreateOptions,
+        partials: &Arc<Partials>,
+        safety: &Arc<Safety>,
+    ) -> Result<Self, Fault> {
+        let (body, undecided) = match options.size.filter(|_| options.resume) {
+            Some(size) => claim(&place, size, partials, safety),
+            None => once(&place).map(|body| (body, false)),
+        }
+        .map_err(|errno| told(&path, errno))?;
         Ok(Self {
             path,
             place,
             options,
-            temp,
-            bytes: Bytes {
-                file,
-                hasher: Sha256::new(),
-                len: 0,
-            },
+            safety: Arc::clone(safety),
+            body,
+            undecided,
         })
     }
 
-    pub(crate) fn path(&self) -> &VPath {
-        &self.path
+    /// How long the file is to become, where the sender knows.
+    pub(crate) fn size(&self) -> Option<u64> {
+        self.options.size
     }
 
-    /// The file that is being written.
-    pub(crate) fn file(&self) -> impl AsFd {
-        &self.bytes.file
+    /// What an earlier attempt left, while it is undecided what becomes of it.
+    pub(crate) fn partial(&self) -> Option<Partial> {
+        match &self.body {
+            Body::Partial(tenure) if self.undecided => Some(Partial {
+                offset: tenure.seen().len(),
+                digest: tenure.seen().digest(),
+            }),
+            Body::Partial(_) | Body::Once(..) => None,
+        }
     }
 
-    /// Bytes in it so far.
-    pub(crate) fn len(&self) -> u64 {
-        self.bytes.len
+    /// Goes on from the partial, or leaves it and starts at nothing.
+    pub(crate) fn decide(&mut self, keep: bool) -> Result<(), Fault> {
+        if !std::mem::take(&mut self.undecided) {
+            return Ok(());
+        }
+        let Body::Partial(tenure) = &self.body else {
+            return Ok(());
+        };
+        let result = if keep {
+            tenure.take_over()
+        } else {
+            match tenure.start_over() {
+                Ok(Turn::Ours) => Ok(()),
+                Ok(Turn::Taken) => once(&self.place).map(|body| self.body = body),
+                Err(error) => Err(error),
+            }
+        };
+        result.map_err(|errno| told(&self.path, errno))
     }
 
-    /// Appends `bytes`. After an error the upload is of no use.
+    /// Looks at the file that takes the bytes and at how many are in it.
+    pub(crate) fn inspect(
+        &mut self,
+        look: impl FnOnce(&OwnedFd, u64) -> Result<(), Errno>,
+    ) -> Result<(), Fault> {
+        self.with(|bytes, _| look(bytes.file(), bytes.len()))
+    }
+
+    /// Appends `bytes`. After an error the upload is of no use, and what it wrote is gone, unless
+    /// another session goes on with it.
     pub(crate) fn write(&mut self, bytes: &[u8]) -> Result<(), Fault> {
-        let Bytes { file, hasher, len } = &mut self.bytes;
-        let end = len.saturating_add(bytes.len() as u64);
-        if self.options.size.is_some_and(|size| end > size) {
-            return Err(refuse(
+        if self.undecided {
+            return Err(misuse("payload before it is known where it goes"));
+        }
+        let limit = self.options.size.unwrap_or(u64::MAX);
+        let mut fits = true;
+        let result = self.with(|file, safety| {
+            fits = file.len().saturating_add(bytes.len() as u64) <= limit;
+            if fits {
+                file.write(bytes)?;
+            }
+            Ok(safety.is_due(file))
+        });
+        let result = match result {
+            Ok(_) if !fits => Err(refuse(
                 FaultKind::SizeMismatch,
                 &self.path,
                 "more bytes came than were said",
-            ));
-        }
-        sys::write(file, bytes, *len).at(&self.path)?;
-        hasher.update(bytes);
-        *len = end;
-        Ok(())
+            )),
+            Ok(true) => self.checkpoint(),
+            Ok(false) => Ok(()),
+            Err(fault) => Err(fault),
+        };
+        result.inspect_err(|fault| {
+            if fault.kind != FaultKind::Busy {
+                self.discard();
+            }
+        })
     }
 
     /// Checks that the bytes are the sender's, and gives the file its mode and time.
@@ -120,36 +169,115 @@ impl Upload {
             path,
             place,
             options,
-            temp,
-            bytes,
+            body,
+            undecided,
+            ..
         } = self;
+        if undecided {
+            return Err(misuse("a commit before it is known where the bytes are"));
+        }
+        let (temp, bytes, tenure) = match body {
+            Body::Once(temp, bytes) => (temp, bytes, None),
+            Body::Partial(tenure) => {
+                let (temp, bytes) = tenure.seal().map_err(|errno| told(&path, errno))?;
+                sys::clear_attribute(bytes.file()).at(&path)?;
+                (temp, bytes, Some(tenure))
+            }
+        };
         for said in [size, options.size].into_iter().flatten() {
-            if said != bytes.len {
-                let words = format!("{} bytes came where {said} were said", bytes.len);
+            if said != bytes.len() {
+                let words = format!("{} bytes came where {said} were said", bytes.len());
                 return Err(refuse(FaultKind::SizeMismatch, &path, &words));
             }
         }
-        let found = Digest(bytes.hasher.finalize().into());
+        let found = bytes.mark().digest();
         if let Some(said) = digest.filter(|said| *said != found) {
             let words = format!("the bytes that came have SHA-256 {found}, not {said}");
             return Err(refuse(FaultKind::DigestMismatch, &path, &words));
         }
         if let Some(mode) = options.mode {
-            sys::set_mode(&bytes.file, mode).at(&path)?;
+            sys::set_mode(bytes.file(), mode).at(&path)?;
         }
         if let Some((seconds, nanos)) = options.mtime {
-            sys::set_mtime(&bytes.file, seconds, nanos).at(&path)?;
+            sys::set_mtime(bytes.file(), seconds, nanos).at(&path)?;
         }
         Ok(Verified {
             path,
             place,
             options,
             temp,
-            file: bytes.file,
-            size: bytes.len,
+            file: Arc::clone(bytes.file()),
+            size: bytes.len(),
             digest: found,
+            _tenure: tenure,
         })
     }
+
+    fn with<T>(
+        &mut self,
+        work: impl FnOnce(&mut Bytes, &Safety) -> Result<T, Errno>,
+    ) -> Result<T, Fault> {
+        let Self {
+            body, safety, path, ..
+        } = self;
+        match body {
+            Body::Once(_, bytes) => work(bytes, safety),
+            Body::Partial(tenure) => tenure.with(|bytes| work(bytes, safety)),
+        }
+        .map_err(|errno| told(path, errno))
+    }
+
+    /// Keeps the bytes that a power cut could take from growing without bound.
+    fn checkpoint(&mut self) -> Result<(), Fault> {
+        match &mut self.body {
+            Body::Once(_, bytes) => sys::sync_data(bytes.file()).map(|()| bytes.note_synced()),
+            Body::Partial(tenure) => tenure.checkpoint(),
+        }
+        .map_err(|errno| told(&self.path, errno))
+    }
+
+    /// Leaves nothing behind: a disk that is full should not stay so for what cannot be finished.
+    fn discard(&self) {
+        match &self.body {
+            Body::Once(..) => {}
+            // Not ours any more if it fails.
+            Body::Partial(tenure) => drop(tenure.seal()),
+        }
+    }
+}
+
+fn once(place: &Place) -> Result<Body, Errno> {
+    let (temp, file) = Temp::create(&place.dir)?;
+    Ok(Body::Once(temp, Bytes::new(file)))
+}
+
+/// The partial of an earlier attempt, or a new one, and whether there is something in it to decide on.
+fn claim(
+    place: &Place,
+    size: u64,
+    partials: &Arc<Partials>,
+    safety: &Arc<Safety>,
+) -> Result<(Body, bool), Errno> {
+    let beside = Place {
+        dir: Arc::clone(&place.dir),
+        name: partial::name(&place.name, size),
+    };
+    let tenure = partials.claim(beside, size, safety)?;
+    if tenure.seen().len() > 0 {
+        return Ok((Body::Partial(tenure), true));
+    }
+    match tenure.start_over()? {
+        Turn::Ours => Ok((Body::Partial(tenure), false)),
+        Turn::Taken => once(place).map(|body| (body, false)),
+    }
+}
+
+/// As [`At::at`], where "in use" has one meaning.
+fn told(path: &VPath, errno: Errno) -> Fault {
+    if errno == Errno::WOULDBLOCK {
+        return refuse(FaultKind::Busy, path, "another session uploads this file");
+    }
+    crate::error::fault(path, errno)
 }
 
 impl Verified {
@@ -167,61 +295,27 @@ impl Verified {
     pub(crate) fn publish(mut self, durability: Durability) -> Result<Outcome, Fault> {
         let Place { dir, name } = &self.place;
         let moved = match self.options.if_exists {
-            IfExists::Replace => sys::rename(dir, &self.temp.name, dir, name),
+            IfExists::Replace => sys::rename(dir, self.temp.name(), dir, name),
             IfExists::Newer => {
                 let stat = Stat::find(dir, name.as_str()).at(&self.path)?;
                 match ruling(stat, &self.options, &self.path)? {
                     Verdict::Skip => return Ok(Outcome::Skipped),
-                    Verdict::Write => sys::rename(dir, &self.temp.name, dir, name),
+                    Verdict::Write => sys::rename(dir, self.temp.name(), dir, name),
                 }
             }
-            IfExists::Fail => sys::rename_new(dir, &self.temp.name, dir, name),
-            IfExists::Skip => match sys::rename_new(dir, &self.temp.name, dir, name) {
+            IfExists::Fail => sys::rename_new(dir, self.temp.name(), dir, name),
+            IfExists::Skip => match sys::rename_new(dir, self.temp.name(), dir, name) {
                 Err(Errno::EXIST) => return Ok(Outcome::Skipped),
                 other => other,
             },
         };
         moved.at(&self.path)?;
-        self.temp.kept = true;
+        self.temp.keep();
         Ok(Outcome::Committed {
             size: self.size,
             digest: self.digest,
             durability,
         })
-    }
-}
-
-impl Temp {
-    fn create(dir: &Arc<OwnedFd>) -> Result<(Self, OwnedFd), Errno> {
-        for _ in 0..NAME_TRIES {
-            let name = format!("{RESERVED_PREFIX}t{:016x}", fastrand::u64(..));
-            // The mode of an ordinary new file, which the umask narrows; `verify` sets another.
-            match sys::create(dir, &name, Mode::from_raw_mode(0o644)) {
-                Ok(file) => {
-                    let temp = Self {
-                        dir: Arc::clone(dir),
-                        name,
-                        kept: false,
-                    };
-                    // Tells a sweep, of this process or another, that somebody is at work on it.
-                    // A file system without locks only loses that.
-                    flock(&file, FlockOperation::NonBlockingLockExclusive).ok();
-                    return Ok((temp, file));
-                }
-                Err(Errno::EXIST) => {}
-                Err(error) => return Err(error),
-            }
-        }
-        Err(Errno::BUSY)
-    }
-}
-
-impl Drop for Temp {
-    fn drop(&mut self) {
-        if !self.kept {
-            // Best effort: what stays is swept later.
-            sys::unlink(&self.dir, &self.name).ok();
-        }
     }
 }
 

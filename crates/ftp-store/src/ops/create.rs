@@ -10,6 +10,7 @@ use rustix::io::Errno;
 use super::{make_dir, vacant, writable};
 use crate::error::{At, misuse};
 use crate::job::Effect;
+use crate::meta::Stat;
 use crate::slot::{Slot, State};
 use crate::store::Shared;
 use crate::sys;
@@ -27,8 +28,9 @@ pub(super) fn create(
     vacant(slot)?;
     match begin(shared, path, options) {
         Ok(Some(upload)) => {
+            let partial = upload.partial();
             slot.state = State::Writing(Box::new(upload));
-            Ok(Outcome::Created { partial: None })
+            Ok(Outcome::Created { partial })
         }
         Ok(None) => {
             slot.state = State::Skipped;
@@ -57,40 +59,54 @@ fn begin(shared: &Shared, path: VPath, options: CreateOptions) -> Result<Option<
     if judge(&shared.jail, &path, &place, &options)? == Verdict::Skip {
         return Ok(None);
     }
-    let size = options.size.unwrap_or(0);
-    let upload = Upload::begin(path, place, options)?;
-    if size >= RESERVE_FROM {
-        reserve(upload.file(), size).at(upload.path())?;
+    let (partials, safety) = (&shared.partials, &shared.safety);
+    let mut upload = Upload::begin(path, place, options, partials, safety)?;
+    if upload.partial().is_none() {
+        make_room(&mut upload)?;
     }
     Ok(Some(upload))
 }
 
+/// Once it is known where the bytes go.
+fn make_room(upload: &mut Upload) -> Result<(), Fault> {
+    match upload.size() {
+        Some(size) if size >= RESERVE_FROM => upload.inspect(|file, len| reserve(file, len, size)),
+        Some(_) | None => Ok(()),
+    }
+}
+
 /// Refuses a file that the disk has no room for, and keeps the room for one that it has.
-fn reserve(file: impl AsFd, size: u64) -> Result<(), Errno> {
+fn reserve(file: impl AsFd, len: u64, size: u64) -> Result<(), Errno> {
     if i64::try_from(size).is_err() {
         return Err(Errno::FBIG);
     }
     let system = fstatfs(&file)?;
     let block = u64::try_from(system.f_bsize).unwrap_or(1);
+    let need = size.saturating_sub(Stat::of(&file)?.allocated());
     // Zero blocks in all is how a file system says that it does not count.
-    if system.f_blocks > 0 && size > system.f_bavail.saturating_mul(block) {
+    if system.f_blocks > 0 && need > system.f_bavail.saturating_mul(block) {
         return Err(Errno::NOSPC);
     }
     // tmpfs: room reserved there is memory touched twice.
     if system.f_type == 0x0102_1994 {
         return Ok(());
     }
-    sys::reserve(file, 0, size)
+    sys::reserve(file, len, size.saturating_sub(len))
 }
 
-pub(super) fn resume(slot: &Slot, keep: bool) -> Result<Outcome, Fault> {
-    match &slot.state {
-        State::Writing(upload) if !keep || upload.len() == 0 => Ok(Outcome::Continued),
-        State::Broken(fault) => Err(fault.clone()),
-        State::Writing(_) | State::Empty | State::Reading(_) | State::Skipped => {
-            Err(misuse("no partial to continue"))
+pub(super) fn resume(slot: &mut Slot, keep: bool) -> Result<Outcome, Fault> {
+    let fault = match &mut slot.state {
+        State::Writing(upload) => match upload.decide(keep).and_then(|()| make_room(upload)) {
+            Ok(()) => return Ok(Outcome::Continued),
+            Err(fault) => fault,
+        },
+        State::Broken(fault) => return Err(fault.clone()),
+        State::Empty | State::Reading(_) | State::Skipped => {
+            return Err(misuse("no partial to continue"));
         }
-    }
+    };
+    slot.state = State::Broken(fault.clone());
+    Err(fault)
 }
 
 pub(super) fn commit(

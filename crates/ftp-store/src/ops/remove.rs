@@ -18,7 +18,7 @@ use crate::jail::{Place, child, reopen};
 use crate::job::Effect;
 use crate::meta::{Identity, Stat};
 use crate::store::Shared;
-use crate::sys;
+use crate::{sweep, sys};
 
 /// Subfolders that one look at a folder remembers; the others are found by the next look.
 const SUBFOLDERS: usize = 256;
@@ -38,10 +38,15 @@ pub(super) fn remove(shared: &Shared, path: &VPath, recursive: bool) -> Result<E
     if recursive {
         empty(&place).at(path)?;
     }
-    change_dirs(shared, &[&place.dir], || {
-        sys::remove_dir(&place.dir, place.name.as_str())
-    })
-    .at(path)
+    let rmdir = || sys::remove_dir(&place.dir, place.name.as_str());
+    match change_dirs(shared, &[&place.dir], rmdir) {
+        // To its user it may well be empty: what is left of broken uploads is not shown.
+        Err(Errno::NOTEMPTY | Errno::EXIST) => {
+            sweep::clear(child(&place.dir, place.name.as_str()).at(path)?).at(path)?;
+            change_dirs(shared, &[&place.dir], rmdir).at(path)
+        }
+        other => other.at(path),
+    }
 }
 
 /// A folder on the way down.

@@ -15,5 +15,7 @@ mod jail;
 mod list;
 mod names;
 mod read;
+mod resume;
+mod sweep;
 mod sync;
 mod upload;

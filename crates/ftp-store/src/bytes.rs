@@ -1,0 +1,145 @@
+//! `Bytes`: a file that grows at its end, and the running digest of all that is in it.
+//!
+//! It knows neither its name nor its owner; what it says of its length is what it wrote or read.
+
+use std::os::fd::OwnedFd;
+use std::sync::Arc;
+
+use ftp_proto::Digest;
+use rustix::io::Errno;
+use sha2::{Digest as _, Sha256};
+
+use crate::{scratch, sys};
+
+/// A growing file. The hasher has always seen exactly the first `len` bytes.
+pub(crate) struct Bytes {
+    file: Arc<OwnedFd>,
+    hasher: Sha256,
+    len: u64,
+    /// How many of them were there at the last sync.
+    synced: u64,
+}
+
+/// A length that the file had, to which it can be taken back.
+#[derive(Clone)]
+pub(crate) struct Mark {
+    hasher: Sha256,
+    len: u64,
+}
+
+impl Bytes {
+    /// An empty file.
+    pub(crate) fn new(file: OwnedFd) -> Self {
+        Self {
+            file: Arc::new(file),
+            hasher: Sha256::new(),
+            len: 0,
+            synced: 0,
+        }
+    }
+
+    pub(crate) fn file(&self) -> &Arc<OwnedFd> {
+        &self.file
+    }
+
+    pub(crate) fn len(&self) -> u64 {
+        self.len
+    }
+
+    /// Appends.
+    pub(crate) fn write(&mut self, bytes: &[u8]) -> Result<(), Errno> {
+        sys::write(&self.file, bytes, self.len)?;
+        self.hasher.update(bytes);
+        self.len = self.len.saturating_add(bytes.len() as u64);
+        Ok(())
+    }
+
+    /// Takes in what the file holds already, up to `end`, and returns how far that is.
+    pub(crate) fn absorb(&mut self, end: u64) -> Result<u64, Errno> {
+        let (hasher, rest) = (&mut self.hasher, end.saturating_sub(self.len));
+        self.len += scratch::read_range(&self.file, self.len, rest, |piece| hasher.update(piece))?;
+        Ok(self.len)
+    }
+
+    /// Drops everything.
+    pub(crate) fn restart(&mut self) -> Result<(), Errno> {
+        self.take_back(&Mark {
+            hasher: Sha256::new(),
+            len: 0,
+        })
+    }
+
+    /// Drops what came after `mark`.
+    pub(crate) fn take_back(&mut self, mark: &Mark) -> Result<(), Errno> {
+        sys::truncate(&self.file, mark.len)?;
+        self.hasher = mark.hasher.clone();
+        self.len = mark.len;
+        self.synced = self.synced.min(mark.len);
+        Ok(())
+    }
+
+    /// Bytes that no sync has covered.
+    pub(crate) fn unsynced(&self) -> u64 {
+        self.len - self.synced
+    }
+
+    /// Everything written so far is on stable storage.
+    pub(crate) fn note_synced(&mut self) {
+        self.synced = self.len;
+    }
+
+    pub(crate) fn mark(&self) -> Mark {
+        Mark {
+            hasher: self.hasher.clone(),
+            len: self.len,
+        }
+    }
+}
+
+impl Mark {
+    pub(crate) fn len(&self) -> u64 {
+        self.len
+    }
+
+    /// SHA-256 of the first [`len`](Self::len) bytes.
+    pub(crate) fn digest(&self) -> Digest {
+        Digest(self.hasher.clone().finalize().into())
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    fn sha256(bytes: &[u8]) -> Digest {
+        Digest(Sha256::digest(bytes).into())
+    }
+
+    #[test]
+    fn the_digest_follows_the_file_forth_and_back() {
+        let mut bytes = Bytes::new(tempfile::tempfile().unwrap().into());
+        bytes.write(b"abc").unwrap();
+        let mark = bytes.mark();
+        bytes.write(b"def").unwrap();
+        assert_eq!(bytes.mark().digest(), sha256(b"abcdef"));
+        bytes.note_synced();
+        bytes.take_back(&mark).unwrap();
+        assert_eq!((bytes.len(), bytes.unsynced()), (3, 0));
+        bytes.write(b"xyz").unwrap();
+        assert_eq!((bytes.len(), bytes.unsynced()), (6, 3));
+        assert_eq!(bytes.mark().digest(), sha256(b"abcxyz"));
+        bytes.restart().unwrap();
+        assert_eq!(bytes.mark().digest(), sha256(b""));
+    }
+
+    #[test]
+    fn what_stands_in_the_file_is_taken_in() {
+        let file = tempfile::tempfile().unwrap();
+        sys::write(&file, b"abcdef", 0).unwrap();
+        let mut bytes = Bytes::new(file.into());
+        assert_eq!(bytes.absorb(3), Ok(3));
+        assert_eq!(bytes.mark().digest(), sha256(b"abc"));
+        assert_eq!(bytes.absorb(99), Ok(6));
+        assert_eq!(bytes.mark().digest(), sha256(b"abcdef"));
+    }
+}

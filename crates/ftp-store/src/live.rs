@@ -1,0 +1,336 @@
+//! Who works on which partial, within this process.
+//!
+//! A partial has at most one writer. A session that finds it in use may look (how far is it, with
+//! which digest?) without disturbing the writer; only when it goes on from what it saw does it take
+//! the partial over, and from then on the older writer is refused and can never reach the file. A
+//! session whose file is another one leaves the partial alone.
+
+use std::collections::HashMap;
+use std::sync::{Arc, Mutex, MutexGuard, PoisonError};
+
+use ftp_proto::Durability;
+use rustix::io::Errno;
+
+use crate::bytes::{Bytes, Mark};
+use crate::jail::Place;
+use crate::meta::{Identity, Stat};
+use crate::partial::{self, Safety};
+use crate::sys;
+use crate::temp::Temp;
+
+/// The partials in use.
+#[derive(Default)]
+pub(crate) struct Partials {
+    live: Mutex<HashMap<Key, Arc<Live>>>,
+}
+
+/// A folder and a partial's name in it.
+#[derive(Clone, PartialEq, Eq, Hash)]
+struct Key {
+    dir: Identity,
+    name: String,
+}
+
+/// A partial in use.
+struct Live {
+    key: Key,
+    place: Place,
+    gate: Mutex<Gate>,
+}
+
+struct Gate {
+    state: State,
+    /// Whose writes are taken.
+    writer: Option<u64>,
+    /// Numbers given out so far.
+    numbers: u64,
+    /// Tenures that have not ended.
+    users: usize,
+    /// Goes up whenever bytes are taken back: a mark from before may not fit any more.
+    epoch: u64,
+}
+
+enum State {
+    /// Being read.
+    Opening,
+    Open(Bytes),
+    /// Being committed.
+    Sealed,
+    /// Closed; whoever finds it so begins anew.
+    Gone,
+}
+
+/// One session's stake in a partial.
+pub(crate) struct Tenure {
+    partials: Arc<Partials>,
+    live: Arc<Live>,
+    safety: Arc<Safety>,
+    number: u64,
+    /// What was seen when it began.
+    seen: Mark,
+    epoch: u64,
+}
+
+/// What became of the wish to go on.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub(crate) enum Turn {
+    /// The partial is ours to write to.
+    Ours,
+    /// Somebody else is at work on it, with another file.
+    Taken,
+}
+
+impl Partials {
+    /// Finds the partial at `place` or makes it, and shows what it holds.
+    ///
+    /// Errors: `WOULDBLOCK` if it is not to be had now, those of the file system else.
+    pub(crate) fn claim(
+        self: &Arc<Self>,
+        place: Place,
+        size: u64,
+        safety: &Arc<Safety>,
+    ) -> Result<Tenure, Errno> {
+        let key = Key {
+            dir: Stat::of(&place.dir)?.identity(),
+            name: place.name.clone(),
+        };
+        let fresh = Arc::new(Live {
+            key: key.clone(),
+            place,
+            gate: Mutex::new(Gate {
+                state: State::Opening,
+                writer: None,
+                numbers: 0,
+                users: 0,
+                epoch: 0,
+            }),
+        });
+        loop {
+            let found = Arc::clone(
+                lock(&self.live)
+                    .entry(key.clone())
+                    .or_insert_with(|| Arc::clone(&fresh)),
+            );
+            if Arc::ptr_eq(&found, &fresh) {
+                return self.open(found, size, safety);
+            }
+            if let Some(tenure) = self.look(&found, safety)? {
+                return Ok(tenure);
+            }
+            self.forget(&found);
+        }
+    }
+
+    /// Reads the file of a partial that nobody in this process works on.
+    fn open(
+        self: &Arc<Self>,
+        live: Arc<Live>,
+        size: u64,
+        safety: &Arc<Safety>,
+    ) -> Result<Tenure, Errno> {
+        let opened = partial::open(&live.place).and_then(|file| safety.recover(file, size));
+        let mut gate = lock(&live.gate);
+        match opened {
+            Ok(bytes) => {
+                let seen = bytes.mark();
+                gate.state = State::Open(bytes);
+                gate.writer = Some(0);
+                gate.numbers = 1;
+                gate.users = 1;
+                drop(gate);
+                Ok(Tenure {
+                    partials: Arc::clone(self),
+                    live,
+                    safety: Arc::clone(safety),
+                    number: 0,
+                    seen,
+                    epoch: 0,
+                })
+            }
+            Err(error) => {
+                gate.state = State::Gone;
+                drop(gate);
+                self.forget(&live);
+                Err(error)
+            }
+        }
+    }
+
+    /// Looks at a partial in use; `None` if it is not any more.
+    fn look(
+        self: &Arc<Self>,
+        live: &Arc<Live>,
+        safety: &Arc<Safety>,
+    ) -> Result<Option<Tenure>, Errno> {
+        let mut gate = lock(&live.gate);
+        let (file, seen) = match &gate.state {
+            State::Opening | State::Sealed => return Err(Errno::WOULDBLOCK),
+            State::Gone => return Ok(None),
+            State::Open(bytes) => (Arc::clone(bytes.file()), bytes.mark()),
+        };
+        // The folder, or the name in it, may have been removed and made anew.
+        if !live.place.holds(&file)? {
+            return Ok(None);
+        }
+        let number = gate.numbers;
+        gate.numbers += 1;
+        gate.users += 1;
+        let tenure = Tenure {
+            partials: Arc::clone(self),
+            live: Arc::clone(live),
+            safety: Arc::clone(safety),
+            number,
+            seen,
+            epoch: gate.epoch,
+        };
+        drop(gate);
+        // Only what is on stable storage may be shown; the writer need not wait for that.
+        if safety.durability != Durability::None {
+            sys::sync_data(&file)?;
+        }
+        Ok(Some(tenure))
+    }
+
+    /// Takes a partial off the list, if it is still this one that stands there.
+    fn forget(&self, gone: &Arc<Live>) {
+        let mut live = lock(&self.live);
+        if live
+            .get(&gone.key)
+            .is_some_and(|found| Arc::ptr_eq(found, gone))
+        {
+            live.remove(&gone.key);
+        }
+    }
+}
+
+impl Tenure {
+    /// What the partial held when the tenure began.
+    pub(crate) fn seen(&self) -> &Mark {
+        &self.seen
+    }
+
+    /// Goes on from what was seen: whoever wrote until now is refused from now on.
+    ///
+    /// Errors: `WOULDBLOCK` if that is not there any more.
+    pub(crate) fn take_over(&self) -> Result<(), Errno> {
+        let mut gate = lock(&self.live.gate);
+        let Gate {
+            state: State::Open(bytes),
+            writer,
+            epoch,
+            ..
+        } = &mut *gate
+        else {
+            return Err(Errno::WOULDBLOCK);
+        };
+        if *epoch != self.epoch {
+            return Err(Errno::WOULDBLOCK);
+        }
+        if bytes.len() != self.seen.len() {
+            bytes.take_back(&self.seen)?;
+            *epoch += 1;
+        }
+        *writer = Some(self.number);
+        Ok(())
+    }
+
+    /// Starts over from nothing, unless somebody else is at work on the partial.
+    pub(crate) fn start_over(&self) -> Result<Turn, Errno> {
+        let mut gate = lock(&self.live.gate);
+        let Gate {
+            state: State::Open(bytes),
+            writer,
+            epoch,
+            ..
+        } = &mut *gate
+        else {
+            return Ok(Turn::Taken);
+        };
+        if writer.is_some_and(|writer| writer != self.number) && bytes.len() > 0 {
+            return Ok(Turn::Taken);
+        }
+        if bytes.len() > 0 {
+            bytes.restart()?;
+            *epoch += 1;
+        }
+        *writer = Some(self.number);
+        Ok(Turn::Ours)
+    }
+
+    /// Works on the bytes, if they are still ours.
+    ///
+    /// Errors: `WOULDBLOCK` if another session has taken the partial over, or what `work` finds.
+    pub(crate) fn with<T>(
+        &self,
+        work: impl FnOnce(&mut Bytes) -> Result<T, Errno>,
+    ) -> Result<T, Errno> {
+        let mut gate = lock(&self.live.gate);
+        match &mut *gate {
+            Gate {
+                state: State::Open(bytes),
+                writer: Some(writer),
+                ..
+            } if *writer == self.number => work(bytes),
+            _ => Err(Errno::WOULDBLOCK),
+        }
+    }
+
+    /// Takes the bytes and the name out, for the commit or the end: nobody else gets at them any more.
+    ///
+    /// Errors: `WOULDBLOCK` if they are not ours, or the name is not theirs any more.
+    pub(crate) fn seal(&self) -> Result<(Temp, Bytes), Errno> {
+        let Live { gate, place, .. } = &*self.live;
+        let mut gate = lock(gate);
+        if gate.writer != Some(self.number) {
+            return Err(Errno::WOULDBLOCK);
+        }
+        match &gate.state {
+            State::Open(bytes) if place.holds(bytes.file())? => {}
+            State::Opening | State::Open(_) | State::Sealed | State::Gone => {
+                return Err(Errno::WOULDBLOCK);
+            }
+        }
+        match std::mem::replace(&mut gate.state, State::Sealed) {
+            State::Open(bytes) => Ok((Temp::adopt(&place.dir, place.name.clone()), bytes)),
+            State::Opening | State::Sealed | State::Gone => Err(Errno::WOULDBLOCK),
+        }
+    }
+
+    /// Makes what was written so far safe, and says so in the partial.
+    pub(crate) fn checkpoint(&self) -> Result<(), Errno> {
+        self.with(|bytes| self.safety.checkpoint(bytes))?;
+        sys::sync_dir(&self.live.place.dir)
+    }
+}
+
+impl Drop for Tenure {
+    fn drop(&mut self) {
+        let Live { gate, place, .. } = &*self.live;
+        let mut gate = lock(gate);
+        gate.users -= 1;
+        let last = gate.users == 0;
+        if gate.writer == Some(self.number) {
+            gate.writer = None;
+        }
+        let idle = gate.writer.is_none();
+        match &mut gate.state {
+            State::Open(bytes) if last => {
+                self.safety.put_by(place, bytes);
+                gate.state = State::Gone;
+            }
+            // Its writer is gone, and with it the name.
+            State::Sealed if idle => gate.state = State::Gone,
+            State::Opening | State::Open(_) | State::Sealed | State::Gone => {}
+        }
+        let gone = matches!(gate.state, State::Gone);
+        drop(gate);
+        if gone {
+            self.partials.forget(&self.live);
+        }
+    }
+}
+
+fn lock<T>(mutex: &Mutex<T>) -> MutexGuard<'_, T> {
+    // What it guards is whole between any two statements, so a panic elsewhere does not spoil it.
+    mutex.lock().unwrap_or_else(PoisonError::into_inner)
+}

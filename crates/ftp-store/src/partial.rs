@@ -1,0 +1,343 @@
+//! A partial: what a broken upload left, and how much of it can be believed.
+//!
+//! Its name binds it to its target and size, a lock to one process. How far it was synced is written
+//! in an extended attribute, together with the boot it was written in: within one boot the page cache
+//! was never lost and the whole file counts; after another, only what the last checkpoint covers.
+//! Nothing here is trusted for the final file: its whole digest is checked at the commit.
+
+use std::fs::read_to_string;
+use std::os::fd::{AsFd, OwnedFd};
+
+use ftp_proto::path::RESERVED_PREFIX;
+use ftp_proto::{Digest, Durability, Kind};
+use rustix::fs::{Mode, OFlags, openat};
+use rustix::io::Errno;
+use sha2::{Digest as _, Sha256};
+
+use crate::bytes::Bytes;
+use crate::jail::Place;
+use crate::meta::Stat;
+use crate::sys;
+use crate::temp::{self, PARTIAL};
+
+/// How often opening is tried again when a sweep takes the name away.
+const RACE_TRIES: usize = 8;
+/// More than a checkpoint ever takes.
+const ATTRIBUTE_BYTES: usize = 256;
+
+/// How uploads of a store are made safe on their way.
+#[derive(Clone, Debug)]
+pub(crate) struct Safety {
+    pub(crate) durability: Durability,
+    /// Bytes from one checkpoint to the next.
+    pub(crate) every: u64,
+    /// Which boot of the machine this is; empty if it cannot be known.
+    pub(crate) boot: String,
+}
+
+/// What the attribute says.
+#[derive(Clone, Debug, PartialEq, Eq)]
+struct Checkpoint {
+    boot: String,
+    /// So many bytes are on stable storage…
+    len: u64,
+    /// …and this is their SHA-256.
+    digest: Digest,
+}
+
+/// The partial's name for a target and a size, in the target's folder.
+pub(crate) fn name(target: &str, size: u64) -> String {
+    let mut hasher = Sha256::new();
+    hasher.update(size.to_be_bytes());
+    hasher.update(target);
+    let hash = Digest(hasher.finalize().into()).to_string();
+    let short = hash.get(..32).unwrap_or_default();
+    format!("{RESERVED_PREFIX}{PARTIAL}{short}")
+}
+
+/// Opens the partial at `place`, or makes it, and locks it.
+///
+/// Errors: `WOULDBLOCK` if another process is at work on it.
+pub(crate) fn open(place: &Place) -> Result<OwnedFd, Errno> {
+    let flags = OFlags::RDWR | OFlags::NOFOLLOW | OFlags::NONBLOCK | OFlags::CLOEXEC;
+    let (dir, name) = (&place.dir, place.name.as_str());
+    for _ in 0..RACE_TRIES {
+        let file = match openat(dir, name, flags, Mode::empty()) {
+            Err(Errno::NOENT) => sys::create(dir, name, temp::file_mode()),
+            other => other,
+        };
+        let file = match file {
+            Err(Errno::EXIST) => continue,
+            // Somebody planted a link, a FIFO or a folder of that name.
+            Err(Errno::LOOP | Errno::NXIO) => {
+                sys::unlink(dir, name)?;
+                continue;
+            }
+            other => other?,
+        };
+        // Where there are no locks, two processes could mix; the commit's digest would tell.
+        if let Err(Errno::WOULDBLOCK) = temp::lock(&file) {
+            return Err(Errno::WOULDBLOCK);
+        }
+        if !place.holds(&file)? {
+            continue;
+        }
+        let stat = Stat::of(&file)?;
+        // A file that others can write to under another name, or own, is not ours to continue.
+        if stat.kind() == Kind::File && stat.is_only_ours() {
+            return Ok(file);
+        }
+        sys::unlink(dir, name)?;
+    }
+    Err(Errno::BUSY)
+}
+
+impl Safety {
+    pub(crate) fn new(durability: Durability, every: u64) -> Self {
+        let boot = read_to_string("/proc/sys/kernel/random/boot_id").unwrap_or_default();
+        Self {
+            durability,
+            every: every.max(1),
+            boot: boot.trim().to_owned(),
+        }
+    }
+
+    /// Reads a partial, believes what can be believed, and cuts off the rest.
+    pub(crate) fn recover(&self, file: OwnedFd, size: u64) -> Result<Bytes, Errno> {
+        let len = Stat::of(&file)?.size();
+        let said = match Checkpoint::read(&file) {
+            // No attributes here: all we have is the file itself. The sender compares its digest.
+            Err(Errno::NOTSUP | Errno::NOSYS) => None,
+            other => Some(other?),
+        };
+        let mut bytes = Bytes::new(file);
+        let believed = match said {
+            _ if len > size => 0,
+            None => len,
+            Some(Some(said)) if said.boot == self.boot && !self.boot.is_empty() => len,
+            Some(Some(said)) if said.len <= len => {
+                bytes.absorb(said.len)?;
+                if bytes.mark().digest() == said.digest {
+                    said.len
+                } else {
+                    0
+                }
+            }
+            Some(Some(_) | None) => 0,
+        };
+        if believed < bytes.len() {
+            bytes.restart()?;
+        }
+        bytes.absorb(believed)?;
+        if bytes.len() < len {
+            let mark = bytes.mark();
+            bytes.take_back(&mark)?;
+        }
+        self.checkpoint(&mut bytes)?;
+        Ok(bytes)
+    }
+
+    /// Makes everything written so far safe, and notes it in the file.
+    pub(crate) fn checkpoint(&self, bytes: &mut Bytes) -> Result<(), Errno> {
+        let safe = self.durability != Durability::None;
+        if safe {
+            // Not only the data: the note of the last checkpoint goes with it.
+            sys::sync_all(bytes.file())?;
+            bytes.note_synced();
+        }
+        let empty = Digest(Sha256::digest(b"").into());
+        let mark = bytes.mark();
+        let note = Checkpoint {
+            boot: self.boot.clone(),
+            len: if safe { mark.len() } else { 0 },
+            digest: if safe { mark.digest() } else { empty },
+        };
+        note.write(bytes.file())
+    }
+
+    /// Leaves a partial for the next attempt, if there is anything in it.
+    pub(crate) fn put_by(&self, place: &Place, bytes: &mut Bytes) {
+        if bytes.len() == 0 {
+            if place.holds(bytes.file()).unwrap_or(false) {
+                sys::unlink(&place.dir, place.name.as_str()).ok();
+            }
+            return;
+        }
+        // Best effort, all of it: without it the next attempt believes less. The room kept for the
+        // bytes to come goes back to the disk.
+        sys::truncate(bytes.file(), bytes.len()).ok();
+        self.checkpoint(bytes).ok();
+        if self.durability != Durability::None {
+            sys::sync_all(bytes.file()).ok();
+            sys::sync_dir(&place.dir).ok();
+        }
+    }
+
+    /// Whether it is time for a checkpoint.
+    pub(crate) fn is_due(&self, bytes: &Bytes) -> bool {
+        self.durability != Durability::None && bytes.unsynced() >= self.every
+    }
+}
+
+impl Checkpoint {
+    fn read(file: impl AsFd) -> Result<Option<Self>, Errno> {
+        let mut text = [0; ATTRIBUTE_BYTES];
+        let len = match sys::attribute(file, &mut text) {
+            Err(Errno::NODATA | Errno::RANGE) => return Ok(None),
+            other => other?,
+        };
+        let text = text.get(..len).unwrap_or_default();
+        Ok(std::str::from_utf8(text).ok().and_then(Self::parse))
+    }
+
+    fn write(&self, file: impl AsFd) -> Result<(), Errno> {
+        let Self { boot, len, digest } = self;
+        match sys::set_attribute(file, format!("1 {len} {digest} {boot}").as_bytes()) {
+            Err(Errno::NOTSUP | Errno::NOSYS) => Ok(()),
+            other => other,
+        }
+    }
+
+    fn parse(text: &str) -> Option<Self> {
+        let mut words = text.splitn(4, ' ');
+        if words.next() != Some("1") {
+            return None;
+        }
+        Some(Self {
+            len: words.next()?.parse().ok()?,
+            digest: Digest::from_hex(words.next()?)?,
+            boot: words.next()?.to_owned(),
+        })
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    fn safety(durability: Durability, boot: &str) -> Safety {
+        Safety {
+            durability,
+            every: 4,
+            boot: boot.to_owned(),
+        }
+    }
+
+    fn sha256(bytes: &[u8]) -> Digest {
+        Digest(Sha256::digest(bytes).into())
+    }
+
+    /// A file that was written under `boot`: a checkpoint after `safe`, then `rest` without one.
+    fn written(before: &Safety, safe: &[u8], rest: &[u8]) -> OwnedFd {
+        let file = OwnedFd::from(tempfile::tempfile().unwrap());
+        let mut bytes = before.recover(file.try_clone().unwrap(), 100).unwrap();
+        bytes.write(safe).unwrap();
+        before.checkpoint(&mut bytes).unwrap();
+        bytes.write(rest).unwrap();
+        file
+    }
+
+    fn found(after: &Safety, file: OwnedFd, size: u64) -> (u64, Digest, u64) {
+        let bytes = after.recover(file, size).unwrap();
+        let mark = bytes.mark();
+        let len = Stat::of(bytes.file()).unwrap().size();
+        (mark.len(), mark.digest(), len)
+    }
+
+    fn has_attributes() -> bool {
+        let file = tempfile::tempfile().unwrap();
+        let has = sys::set_attribute(&file, b"x").is_ok();
+        if !has {
+            println!("skipped: no extended attributes in the temp folder");
+        }
+        has
+    }
+
+    #[test]
+    fn within_one_boot_every_byte_counts() {
+        let full = safety(Durability::Full, "boot 1");
+        let none = safety(Durability::None, "boot 1");
+        for safety in [full, none] {
+            let file = written(&safety, b"safe", b"rest");
+            let want = (8, sha256(b"saferest"), 8);
+            assert_eq!(found(&safety, file, 100), want);
+        }
+    }
+
+    #[test]
+    fn after_another_boot_only_the_checkpoint_counts() {
+        if !has_attributes() {
+            return;
+        }
+        for (durability, len) in [
+            (Durability::Full, 4),
+            (Durability::Data, 4),
+            (Durability::None, 0),
+        ] {
+            let before = safety(durability, "boot 1");
+            for boot in ["boot 2", ""] {
+                let after = safety(durability, boot);
+                let file = written(&before, b"safe", b"rest");
+                let want = (len as u64, sha256(&b"safe"[..len]), len as u64);
+                assert_eq!(found(&after, file, 100), want);
+            }
+        }
+    }
+
+    #[test]
+    fn a_prefix_that_is_not_what_was_synced_does_not_count() {
+        if !has_attributes() {
+            return;
+        }
+        let before = safety(Durability::Full, "boot 1");
+        let after = safety(Durability::Full, "boot 2");
+        let file = written(&before, b"safe", b"rest");
+        sys::write(&file, b"S", 0).unwrap();
+        assert_eq!(found(&after, file, 100), (0, sha256(b""), 0));
+        let file = written(&before, b"safe", b"rest");
+        sys::truncate(&file, 3).unwrap();
+        assert_eq!(found(&after, file, 100), (0, sha256(b""), 0));
+    }
+
+    #[test]
+    fn a_file_longer_than_its_target_is_nobodys() {
+        let safety = safety(Durability::Full, "boot 1");
+        let file = written(&safety, b"safe", b"rest");
+        assert_eq!(found(&safety, file, 7), (0, sha256(b""), 0));
+    }
+
+    #[test]
+    fn nonsense_in_the_attribute_is_no_checkpoint() {
+        let safety = safety(Durability::Full, "boot 1");
+        let empty = sha256(b"");
+        for text in [
+            "",
+            "1",
+            "1 4",
+            "1 -4 0 x",
+            "2 0 0 x",
+            "\u{fffd}",
+            &"x".repeat(300),
+        ] {
+            assert_eq!(Checkpoint::parse(text), None, "{text:?}");
+        }
+        if !has_attributes() {
+            return;
+        }
+        let file = written(&safety, b"safe", b"rest");
+        sys::set_attribute(&file, &[0xff; 300]).unwrap();
+        assert_eq!(found(&safety, file, 100), (0, empty, 0));
+    }
+
+    #[test]
+    fn names_tell_targets_and_sizes_apart() {
+        assert_eq!(name("a", 1), name("a", 1));
+        assert_ne!(name("a", 1), name("a", 2));
+        assert_ne!(name("a", 1), name("b", 1));
+        assert_eq!(
+            name("a", 1).len(),
+            RESERVED_PREFIX.len() + 1 + 32,
+            "never too long"
+        );
+    }
+}

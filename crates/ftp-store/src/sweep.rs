@@ -1,0 +1,169 @@
+//! The sweep: leftovers of processes that died, and partials nobody came back for.
+//!
+//! Whoever works on a temp file holds its lock, in this process or another, so a lock that can be had
+//! means that nobody does. Links are never followed, and nothing without a reserved name is touched.
+
+use std::ffi::CStr;
+use std::os::fd::{AsFd, OwnedFd};
+use std::sync::{Arc, PoisonError};
+use std::time::{Duration, SystemTime, UNIX_EPOCH};
+
+use ftp_proto::Kind;
+use ftp_proto::path::{PATH_DEPTH, RESERVED_PREFIX};
+use rustix::fs::{Dir, FileType, Mode, OFlags, openat};
+use rustix::io::Errno;
+
+use crate::jail::child;
+use crate::meta::Stat;
+use crate::store::Shared;
+use crate::sys;
+use crate::temp::{self, ONCE, PARTIAL};
+
+/// A temp file that is younger may belong to somebody who has not locked it yet.
+const GRACE: Duration = Duration::from_secs(60);
+
+/// What one call of the sweep did.
+#[derive(Clone, Copy, Debug, Default, PartialEq, Eq)]
+pub struct SweepReport {
+    /// Names that were looked at.
+    pub examined: usize,
+    /// Leftovers that were removed.
+    pub removed: usize,
+    /// The whole tree is done; the next call begins anew.
+    pub complete: bool,
+}
+
+/// Where the sweep stands: the folders from the root down to where it reads.
+#[derive(Default)]
+pub(crate) struct Walk {
+    levels: Vec<Dir>,
+}
+
+pub(crate) fn sweep(shared: &Shared, now: SystemTime, budget: usize) -> SweepReport {
+    let mut report = SweepReport::default();
+    if shared.options.read_only {
+        report.complete = true;
+        return report;
+    }
+    let mut walk = shared.walk.lock().unwrap_or_else(PoisonError::into_inner);
+    let levels = &mut walk.levels;
+    if levels.is_empty()
+        && let Ok(root) = shared.jail.root().and_then(Dir::new)
+    {
+        levels.push(root);
+    }
+    while report.examined < budget {
+        let depth = levels.len();
+        let Some(top) = levels.last_mut() else {
+            report.complete = true;
+            break;
+        };
+        // A folder that cannot be read further is left: the next sweep tries it again.
+        let Some(Ok(entry)) = top.read() else {
+            levels.pop();
+            continue;
+        };
+        report.examined += 1;
+        let name = entry.file_name();
+        let Ok(dir) = top.fd() else {
+            continue;
+        };
+        if is_reserved(name) {
+            let ttl = shared.options.partial_ttl;
+            report.removed += usize::from(expire(dir, name, now, ttl).unwrap_or(false));
+        } else if is_below(name, entry.file_type()) && depth < PATH_DEPTH {
+            let deeper = child(dir, name).and_then(Dir::new);
+            levels.extend(deeper);
+        }
+    }
+    report
+}
+
+/// Removes everything of ours from a folder in which there is nothing else.
+///
+/// Errors: `NOTEMPTY` if there is, or if somebody is at work in it.
+pub(crate) fn clear(dir: OwnedFd) -> Result<(), Errno> {
+    let dir = Arc::new(dir);
+    let mut names = Vec::new();
+    let mut entries = Dir::read_from(&dir)?;
+    while let Some(entry) = entries.read() {
+        let entry = entry?;
+        let name = entry.file_name();
+        if name == c"." || name == c".." {
+            continue;
+        }
+        if !is_reserved(name) {
+            return Err(Errno::NOTEMPTY);
+        }
+        names.push(name.to_owned());
+    }
+    for name in names {
+        if !remove_idle(&dir, &name)? {
+            return Err(Errno::NOTEMPTY);
+        }
+    }
+    Ok(())
+}
+
+/// Whether it may be a folder to go down into.
+fn is_below(name: &CStr, kind: FileType) -> bool {
+    name != c"." && name != c".." && matches!(kind, FileType::Directory | FileType::Unknown)
+}
+
+fn is_reserved(name: &CStr) -> bool {
+    name.to_bytes().starts_with(RESERVED_PREFIX.as_bytes())
+}
+
+/// Removes a leftover whose time is over; `false` if it is not, or it is none.
+fn expire(
+    dir: impl AsFd,
+    name: &CStr,
+    now: SystemTime,
+    partial_ttl: Duration,
+) -> Result<bool, Errno> {
+    let kind = name
+        .to_bytes()
+        .get(RESERVED_PREFIX.len())
+        .copied()
+        .map(char::from);
+    let patience = match kind {
+        Some(ONCE) => GRACE,
+        Some(PARTIAL) => partial_ttl,
+        Some(_) | None => return Ok(false),
+    };
+    let Some(stat) = Stat::find(&dir, name)? else {
+        return Ok(false);
+    };
+    if age(&stat, now) < patience {
+        return Ok(false);
+    }
+    remove_idle(dir, name)
+}
+
+/// Removes a file that nobody is at work on; `false` if somebody is.
+fn remove_idle(dir: impl AsFd, name: &CStr) -> Result<bool, Errno> {
+    let flags = OFlags::RDONLY | OFlags::NOFOLLOW | OFlags::NONBLOCK | OFlags::CLOEXEC;
+    let file = openat(&dir, name, flags, Mode::empty())?;
+    if Stat::of(&file)?.kind() != Kind::File {
+        return Ok(false);
+    }
+    match temp::lock(&file) {
+        Ok(()) => {}
+        // Where there are no locks nobody can know, and it stays.
+        Err(_) => return Ok(false),
+    }
+    // While the lock is ours, whoever opens it anew finds it taken, and whoever had it has renamed it.
+    let named = Stat::find(&dir, name)?;
+    let ours = Stat::of(&file)?.identity();
+    if named.is_none_or(|named| named.identity() != ours) {
+        return Ok(false);
+    }
+    sys::unlink(&dir, name)?;
+    Ok(true)
+}
+
+fn age(stat: &Stat, now: SystemTime) -> Duration {
+    let changed = u64::try_from(stat.ctime()).unwrap_or_default();
+    now.duration_since(UNIX_EPOCH + Duration::from_secs(changed))
+        .unwrap_or_default()
+}
