@@ -15,12 +15,7 @@ const LONGEST: Duration = Duration::from_secs(365 * 24 * 3600);
 /// Prints `listening on ADDR` on standard output when it is ready; the log goes to standard error. SIGTERM or SIGINT lets transfers
 /// finish and ends it with 0; a second signal cuts them and ends it with 1.
 #[derive(Debug, Parser)]
-#[command(
-    name = "ftp-server",
-    version,
-    max_term_width = 110,
-    hide_possible_values = false
-)]
+#[command(name = "ftp-server", version, max_term_width = 110)]
 pub(super) struct Args {
     /// The folder to serve.
     #[arg(

@@ -3,7 +3,7 @@
 //! Never waits for a slow terminal: what does not fit is dropped and counted. In text lines no value
 //! can forge a line or drive a terminal: control characters are escaped, odd values quoted.
 
-use std::fmt::{self, Debug, Write as _};
+use std::fmt::{self, Debug};
 use std::{io, panic};
 
 use tracing::field::{Field, Visit};
@@ -44,7 +44,9 @@ pub(super) fn start(format: LogFormat, level: LogLevel) -> Log {
     }
     panic::set_hook(Box::new(|panic| {
         let place = panic.location().map(ToString::to_string);
-        let why = panic.payload_as_str().unwrap_or("no words");
+        let words = panic.payload().downcast_ref::<&str>().copied();
+        let words = words.or_else(|| panic.payload().downcast_ref::<String>().map(String::as_str));
+        let why = words.unwrap_or("no words");
         tracing::error!(place, why, "a thread panicked");
     }));
     Log {

@@ -169,6 +169,7 @@ impl Conn {
     }
 
     /// Bytes that wait to be sent, those of file ranges included.
+    #[cfg(test)]
     pub(crate) fn queued(&self) -> u64 {
         self.outbox.len()
     }
@@ -178,8 +179,12 @@ impl Conn {
         self.outbox.memory()
     }
 
-    /// Sends what the kernel takes, at most about `budget` bytes.
+    /// Sends what the kernel takes, at most `budget` bytes. Asks nothing of a kernel that was full and has not
+    /// said otherwise since.
     pub(crate) fn flush(&mut self, budget: u64) -> Flush {
+        if !self.outbox.is_empty() && !self.writable() {
+            return Flush::nothing(FlushState::Blocked);
+        }
         let flush = self.outbox.flush(&self.transport, budget);
         if flush.state == FlushState::Blocked {
             self.ready.writable = false;

@@ -28,9 +28,7 @@ static ZEROS: [u8; 16 * 1024] = [0; 16 * 1024];
 #[derive(Default)]
 pub(super) struct Outbox {
     segments: VecDeque<Segment>,
-    /// The sum of all segments' unsent bytes.
-    len: u64,
-    /// Of these, the bytes that are held in memory.
+    /// Unsent bytes that are held in memory.
     memory: usize,
 }
 
@@ -72,13 +70,24 @@ pub(crate) enum FlushState {
     Spent,
 }
 
+impl Flush {
+    /// No byte was sent.
+    pub(super) fn nothing(state: FlushState) -> Self {
+        Self {
+            bytes: 0,
+            state,
+            short: Vec::new(),
+            lost: None,
+        }
+    }
+}
+
 impl Outbox {
     /// Queues bytes.
     pub(super) fn push_bytes(&mut self, bytes: Vec<u8>) {
         if bytes.is_empty() {
             return;
         }
-        self.len = self.len.saturating_add(wide(bytes.len()));
         self.memory = self.memory.saturating_add(bytes.len());
         if bytes.len() < JOIN_BELOW
             && let Some(Segment::Bytes { bytes: last, .. }) = self.segments.back_mut()
@@ -95,7 +104,6 @@ impl Outbox {
         if len == 0 {
             return;
         }
-        self.len = self.len.saturating_add(len);
         self.segments.push_back(Segment::File {
             file,
             tag,
@@ -105,8 +113,9 @@ impl Outbox {
     }
 
     /// Unsent bytes.
+    #[cfg(test)]
     pub(super) fn len(&self) -> u64 {
-        self.len
+        self.segments.iter().map(Segment::left).sum()
     }
 
     /// Unsent bytes that are held in memory.
@@ -127,12 +136,7 @@ impl Outbox {
 
     /// Sends until the kernel blocks, `budget` bytes are gone, or nothing is left.
     pub(super) fn flush(&mut self, transport: &Transport, budget: u64) -> Flush {
-        let mut flush = Flush {
-            bytes: 0,
-            state: FlushState::Empty,
-            short: Vec::new(),
-            lost: None,
-        };
+        let mut flush = Flush::nothing(FlushState::Empty);
         while let Some(front) = self.segments.front() {
             let budget = budget.saturating_sub(flush.bytes);
             if budget == 0 {
@@ -217,7 +221,6 @@ impl Outbox {
 
     /// Forgets the first `sent` bytes.
     fn advance(&mut self, sent: u64) {
-        self.len = self.len.saturating_sub(sent);
         let mut rest = sent;
         while rest > 0 {
             let Some(front) = self.segments.front_mut() else {

@@ -65,10 +65,13 @@ struct Errand<M> {
     home: Arc<Mailbox<M>>,
 }
 
+type RunJob = dyn Fn(&Store, Job) -> Run + Send + Sync;
+type SyncRound = dyn Fn(Vec<Parked>) -> Vec<Done> + Send + Sync;
+
 /// The two blocking calls, so that a test can stand in for them.
 struct Hands {
-    run: Box<dyn Fn(&Store, Job) -> Run + Send + Sync>,
-    sync: Box<dyn Fn(Vec<Parked>) -> Vec<Done> + Send + Sync>,
+    run: Box<RunJob>,
+    sync: Box<SyncRound>,
     /// Every job sleeps so long first: a slow disk, for tests.
     slow_disk: Option<Duration>,
 }

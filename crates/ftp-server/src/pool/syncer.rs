@@ -94,6 +94,12 @@ impl<M> Syncer<M> {
         self.work.notify_all();
     }
 
+    /// How many jobs wait for the next round.
+    #[cfg(test)]
+    pub(super) fn len(&self) -> usize {
+        self.lock().waiting.len()
+    }
+
     fn lock(&self) -> MutexGuard<'_, State<M>> {
         self.state.lock().unwrap_or_else(PoisonError::into_inner)
     }
