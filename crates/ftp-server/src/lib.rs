@@ -1,7 +1,7 @@
 //! The muxftp daemon, as a library: `main.rs` is one line.
 //!
-//! Floors, each importing only what stands before it: [`base`] · [`pool`] · [`conn`] · [`session`] ·
-//! [`reactor`] · [`server`] · [`cli`].
+//! Floors, each importing only what stands before it: `base` · `pool` · `conn` · `session` ·
+//! `reactor` · `server` · `cli`.
 
 mod base;
 pub mod cli;
