@@ -59,7 +59,7 @@ fn names_say_something() {
         .into_iter()
         .filter(|path| {
             let name = path.rsplit('/').next().unwrap();
-            ["util", "utils", "helper", "helpers", "misc", "common"]
+            ["util", "utils", "helper", "helpers", "misc"]
                 .iter()
                 .any(|word| name == format!("{word}.rs"))
         })

@@ -6,7 +6,7 @@ use std::process::Command;
 
 use ftp_tests::files::{leftovers, random_bytes};
 use ftp_tests::peer::code;
-use ftp_tests::{Bystander, Client, Options, Peer, SOON, Scratch, Server, eventually};
+use ftp_tests::{Client, Options, Peer, SOON, Scratch, Server, eventually};
 use serde_json::json;
 
 const MIB: usize = 1 << 20;
@@ -61,13 +61,15 @@ fn a_full_disk_refuses_and_keeps_the_old_file() {
     let mut peer = Peer::hello(server.addr());
     let old = random_bytes(1, 3 * MIB);
     peer.put("f", &old);
-    let beside = Bystander::beside(server.addr());
+    let mut beside = Peer::hello(server.addr());
     // Of known size: refused before a byte is sent.
-    let (head, _) = peer.ask(
-        json!({"verb": "put", "path": "f", "size": 4_u64 << 30, "len": 0}),
+    let id = peer.fresh();
+    peer.send(
+        &json!({"id": id, "verb": "put", "path": "f", "size": 4_u64 << 30}),
         b"",
     );
-    assert_eq!(code(&head), "no_space", "{head}");
+    assert_eq!(code(&peer.rest(id).0), "no_space");
+    peer.send(&json!({"id": id, "verb": "abort", "fin": true}), b"");
     // Of unknown size: told as soon as it is full.
     let id = peer.fresh();
     peer.send(&json!({"id": id, "verb": "put", "path": "f"}), b"");
@@ -80,7 +82,7 @@ fn a_full_disk_refuses_and_keeps_the_old_file() {
     assert_eq!(code(&head), "no_space", "{head}");
     assert!(peer.get("f").unwrap() == old);
     peer.still_works();
-    beside.was_undisturbed();
+    beside.still_works();
     eventually("the room is free again", SOON, || {
         leftovers(mount.path()).is_empty()
     });

@@ -1,0 +1,418 @@
+//! The disk of a world: what each operation does, with faults now and then.
+
+use std::collections::BTreeMap;
+use std::rc::Rc;
+
+use ftp_proto::session::{
+    Content, CreateOptions, DiskOp, Entry, Fault, FaultKind, JobId, Outcome, Partial,
+};
+use ftp_proto::{Digest, Durability, VPath};
+use sha2::{Digest as _, Sha256};
+
+use super::fs::{Fs, Inode, digest};
+
+/// Which lane of which session: what holds a partial.
+pub(crate) type Holder = (usize, u64);
+
+#[derive(Debug, Default)]
+pub(crate) struct Disk {
+    pub(crate) fs: Fs,
+    /// What broken uploads left, by path and size, and who works on it.
+    partials: BTreeMap<(String, u64), (Vec<u8>, Option<Holder>)>,
+    /// One operation of so many fails; 0: none.
+    pub(crate) fault_one_in: u32,
+    pub(crate) faults: u64,
+    pub(crate) takeovers: u64,
+    pub(crate) resumed: u64,
+}
+
+/// One thing to do with a file.
+#[derive(Debug)]
+pub(crate) enum Step {
+    Write(Vec<u8>),
+    Op(JobId, DiskOp),
+}
+
+/// What one trip brings home.
+#[derive(Debug, Default)]
+pub(crate) struct Home {
+    pub(crate) fault: Option<Fault>,
+    pub(crate) outcomes: Vec<(JobId, Outcome)>,
+}
+
+/// What a lane holds.
+#[derive(Debug, Default)]
+pub(crate) enum Slot {
+    #[default]
+    Empty,
+    Reading {
+        inode: Rc<Inode>,
+        opened: Vec<u8>,
+        hasher: Sha256,
+    },
+    Writing(Writing),
+    Skipped,
+    Broken(Fault),
+}
+
+#[derive(Debug)]
+pub(crate) struct Writing {
+    path: VPath,
+    options: CreateOptions,
+    /// The bytes, unless they stand in a partial.
+    bytes: Vec<u8>,
+    key: Option<(String, u64)>,
+}
+
+fn fault(kind: FaultKind) -> Fault {
+    Fault::new(kind, "the disk says so")
+}
+
+impl Disk {
+    /// Forgets partials that nobody works on.
+    pub(crate) fn sweep(&mut self) {
+        self.partials.retain(|_, (_, holder)| holder.is_some());
+    }
+
+    /// Does the steps of one trip.
+    pub(crate) fn run(
+        &mut self,
+        holder: Holder,
+        slot: &mut Slot,
+        steps: Vec<Step>,
+        rng: &mut fastrand::Rng,
+    ) -> Home {
+        let mut home = Home::default();
+        for step in steps {
+            let breaks = self.fault_one_in > 0 && rng.u32(..self.fault_one_in) == 0;
+            match step {
+                Step::Write(bytes) => {
+                    if let Err(fault) = self.write(holder, slot, bytes, breaks) {
+                        home.fault.get_or_insert(fault);
+                    }
+                }
+                Step::Op(job, op) => {
+                    let outcome = self.op(holder, slot, op, breaks);
+                    home.outcomes
+                        .push((job, outcome.unwrap_or_else(Outcome::Failed)));
+                }
+            }
+        }
+        home
+    }
+
+    fn write(
+        &mut self,
+        holder: Holder,
+        slot: &mut Slot,
+        bytes: Vec<u8>,
+        breaks: bool,
+    ) -> Result<(), Fault> {
+        let Slot::Writing(writing) = slot else {
+            let told = matches!(slot, Slot::Broken(_) | Slot::Skipped);
+            assert!(
+                told,
+                "payload for a file that is not being uploaded: {slot:?}"
+            );
+            return Ok(());
+        };
+        let result = match self.content(holder, writing) {
+            Err(fault) => Err(fault),
+            Ok(_) if breaks => {
+                self.faults += 1;
+                Err(fault(FaultKind::NoSpace))
+            }
+            Ok(content) => {
+                content.extend(bytes);
+                Ok(())
+            }
+        };
+        if let Err(fault) = &result {
+            self.let_go(holder, slot);
+            *slot = Slot::Broken(fault.clone());
+        }
+        result
+    }
+
+    fn op(
+        &mut self,
+        holder: Holder,
+        slot: &mut Slot,
+        op: DiskOp,
+        breaks: bool,
+    ) -> Result<Outcome, Fault> {
+        let ends = matches!(op, DiskOp::Commit { .. } | DiskOp::Abort | DiskOp::Release);
+        if breaks && !ends {
+            self.faults += 1;
+            self.let_go(holder, slot);
+            let error = fault(FaultKind::Io);
+            *slot = Slot::Broken(error.clone());
+            return Err(error);
+        }
+        match op {
+            DiskOp::Open { path, inline } => self.open(slot, &path, inline),
+            DiskOp::Warm {
+                offset,
+                len,
+                digest,
+                last,
+            } => warm(slot, offset, len, digest, last),
+            DiskOp::Create { path, options } => self.create(holder, slot, path, options),
+            DiskOp::Continue { keep } => self.go_on(holder, slot, keep),
+            DiskOp::Commit { digest, size } => self.commit(holder, slot, digest, size),
+            DiskOp::Abort | DiskOp::Release => {
+                self.let_go(holder, slot);
+                *slot = Slot::Empty;
+                Ok(Outcome::Ended)
+            }
+            DiskOp::List {
+                path,
+                after,
+                entries,
+                bytes,
+            } => self.list(&path, after.as_deref(), entries, bytes),
+            DiskOp::Stat { path } => {
+                let node = self.fs.stat(&path).map_err(fault)?;
+                Ok(Outcome::Found(node.meta()))
+            }
+            DiskOp::Digest { path, offset, len } => {
+                let inode = self.fs.open(&path).map_err(fault)?;
+                let bytes = inode.bytes.borrow();
+                let offset = usize::try_from(offset).unwrap_or(usize::MAX);
+                let rest = bytes
+                    .get(offset..)
+                    .ok_or_else(|| fault(FaultKind::BadRange))?;
+                let len = len
+                    .and_then(|len| usize::try_from(len).ok())
+                    .unwrap_or(usize::MAX);
+                let range = &rest[..len.min(rest.len())];
+                let (digest, len) = (digest(range), range.len() as u64);
+                Ok(Outcome::Digested {
+                    digest,
+                    len,
+                    meta: inode.meta(),
+                })
+            }
+            DiskOp::MakeDir { path, parents } => {
+                self.fs.make_dir(&path, parents).map_err(fault)?;
+                Ok(Outcome::Ended)
+            }
+            DiskOp::Rename { from, to, replace } => {
+                self.fs.rename(&from, &to, replace).map_err(fault)?;
+                Ok(Outcome::Ended)
+            }
+            DiskOp::Remove { path, recursive } => {
+                self.fs.remove(&path, recursive).map_err(fault)?;
+                Ok(Outcome::Ended)
+            }
+        }
+    }
+
+    fn open(&self, slot: &mut Slot, path: &VPath, inline: u32) -> Result<Outcome, Fault> {
+        let inode = self.fs.open(path).map_err(fault)?;
+        let meta = inode.meta();
+        let bytes = inode.bytes.borrow().clone();
+        if meta.size <= u64::from(inline) {
+            let digest = digest(&bytes);
+            return Ok(Outcome::Opened {
+                meta,
+                content: Some(Content { bytes, digest }),
+            });
+        }
+        let (opened, hasher) = (bytes, Sha256::new());
+        *slot = Slot::Reading {
+            inode,
+            opened,
+            hasher,
+        };
+        Ok(Outcome::Opened {
+            meta,
+            content: None,
+        })
+    }
+
+    fn create(
+        &mut self,
+        holder: Holder,
+        slot: &mut Slot,
+        path: VPath,
+        options: CreateOptions,
+    ) -> Result<Outcome, Fault> {
+        assert!(matches!(slot, Slot::Empty), "a lane holds one file");
+        match self.fs.may_put(&path, &options) {
+            Ok(true) => {}
+            Ok(false) => {
+                *slot = Slot::Skipped;
+                return Ok(Outcome::Skipped);
+            }
+            Err(kind) => {
+                *slot = Slot::Broken(fault(kind));
+                return Err(fault(kind));
+            }
+        }
+        let key = options
+            .size
+            .filter(|_| options.resume)
+            .map(|size| (path.as_str().to_owned(), size));
+        let mut partial = None;
+        if let Some(key) = &key {
+            let (bytes, owner) = self.partials.entry(key.clone()).or_default();
+            self.takeovers += u64::from(owner.is_some());
+            *owner = Some(holder);
+            if !bytes.is_empty() {
+                self.resumed += 1;
+                let (offset, digest) = (bytes.len() as u64, digest(bytes));
+                partial = Some(Partial { offset, digest });
+            }
+        }
+        *slot = Slot::Writing(Writing {
+            path,
+            options,
+            bytes: Vec::new(),
+            key,
+        });
+        Ok(Outcome::Created { partial })
+    }
+
+    fn go_on(&mut self, holder: Holder, slot: &mut Slot, keep: bool) -> Result<Outcome, Fault> {
+        let Slot::Writing(writing) = slot else {
+            panic!("a continue without an upload: {slot:?}");
+        };
+        match self.content(holder, writing) {
+            Ok(bytes) => {
+                if !keep {
+                    bytes.clear();
+                }
+                Ok(Outcome::Continued)
+            }
+            Err(error) => {
+                *slot = Slot::Broken(error.clone());
+                Err(error)
+            }
+        }
+    }
+
+    fn commit(
+        &mut self,
+        holder: Holder,
+        slot: &mut Slot,
+        said: Option<Digest>,
+        size: Option<u64>,
+    ) -> Result<Outcome, Fault> {
+        let mut writing = match std::mem::take(slot) {
+            Slot::Writing(writing) => writing,
+            Slot::Skipped => return Ok(Outcome::Skipped),
+            Slot::Broken(fault) => return Err(fault),
+            other @ (Slot::Empty | Slot::Reading { .. }) => panic!("nothing to commit: {other:?}"),
+        };
+        let bytes = std::mem::take(self.content(holder, &mut writing)?);
+        if let Some(key) = &writing.key {
+            self.partials.remove(key);
+        }
+        let is = digest(&bytes);
+        if size.is_some_and(|size| size != bytes.len() as u64) {
+            return Err(fault(FaultKind::SizeMismatch));
+        }
+        if said.is_some_and(|said| said != is) {
+            return Err(fault(FaultKind::DigestMismatch));
+        }
+        let size = bytes.len() as u64;
+        match self.fs.put(&writing.path, bytes, &writing.options) {
+            Ok(true) => Ok(Outcome::Committed {
+                size,
+                digest: is,
+                durability: Durability::Full,
+            }),
+            Ok(false) => Ok(Outcome::Skipped),
+            Err(kind) => Err(fault(kind)),
+        }
+    }
+
+    fn list(
+        &self,
+        path: &VPath,
+        after: Option<&str>,
+        most: u32,
+        bytes: u32,
+    ) -> Result<Outcome, Fault> {
+        let all = self.fs.list(path).map_err(fault)?;
+        let mut rest = all
+            .into_iter()
+            .filter(|(name, _)| after.is_none_or(|after| name.as_str() > after))
+            .map(|(name, meta)| Entry { name, meta })
+            .peekable();
+        let (mut entries, mut used) = (Vec::new(), 0);
+        while let Some(entry) = rest.next_if(|entry| {
+            used += entry.wire_bytes();
+            entries.len() < most as usize && used <= bytes as usize
+        }) {
+            entries.push(entry);
+        }
+        let more = rest.peek().is_some();
+        Ok(Outcome::Listed { entries, more })
+    }
+
+    /// The bytes of an upload, if its lane still holds them.
+    fn content<'a>(
+        &'a mut self,
+        holder: Holder,
+        writing: &'a mut Writing,
+    ) -> Result<&'a mut Vec<u8>, Fault> {
+        let Some(key) = &writing.key else {
+            return Ok(&mut writing.bytes);
+        };
+        match self.partials.get_mut(key) {
+            Some((bytes, owner)) if *owner == Some(holder) => Ok(bytes),
+            Some(_) | None => Err(fault(FaultKind::Busy)),
+        }
+    }
+
+    /// Leaves a partial to whoever comes next.
+    fn let_go(&mut self, holder: Holder, slot: &Slot) {
+        let Slot::Writing(Writing { key: Some(key), .. }) = slot else {
+            return;
+        };
+        if let Some((_, owner)) = self.partials.get_mut(key)
+            && *owner == Some(holder)
+        {
+            *owner = None;
+        }
+    }
+}
+
+fn warm(
+    slot: &mut Slot,
+    offset: u64,
+    len: u64,
+    digest: bool,
+    last: bool,
+) -> Result<Outcome, Fault> {
+    let Slot::Reading {
+        inode,
+        opened,
+        hasher,
+    } = slot
+    else {
+        assert!(
+            matches!(slot, Slot::Broken(_)),
+            "nothing open to warm: {slot:?}"
+        );
+        return Err(fault(FaultKind::Io));
+    };
+    let bytes = inode.bytes.borrow();
+    let (from, to) = (
+        usize::try_from(offset).unwrap(),
+        usize::try_from(offset + len).unwrap(),
+    );
+    let range = &bytes[from.min(bytes.len())..to.min(bytes.len())];
+    if digest {
+        hasher.update(range);
+    }
+    if last && *bytes != *opened {
+        return Err(fault(FaultKind::Changed));
+    }
+    Ok(Outcome::Warmed {
+        len: range.len() as u64,
+        digest: last.then(|| Digest(hasher.clone().finalize().into())),
+    })
+}
