@@ -9,8 +9,8 @@ use mio::net::TcpStream;
 
 /// How long a refused connection is kept, so that its refusal arrives before the end.
 const LEAVE_TIME: Duration = Duration::from_secs(1);
-/// Most refused connections that are kept.
-const LEAVING_MAX: usize = 64;
+/// Most refused connections that are kept: fewer than the descriptors that are spared for files.
+const LEAVING_MAX: usize = 8;
 /// How long accepting rests when descriptors run out.
 const REST_TIME: Duration = Duration::from_millis(50);
 
