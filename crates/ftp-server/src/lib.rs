@@ -11,3 +11,4 @@ mod pool;
 mod reactor;
 pub mod server;
 mod session;
+mod sweeper;

@@ -21,6 +21,7 @@ use crate::pool::{Mailbox, Pool};
 pub use crate::reactor::Ended;
 use crate::reactor::{Bounds, Front, Letter, Listener, Reactor, WAKER};
 use crate::session::EndTimes;
+use crate::sweeper::Sweeper;
 
 /// Connections that the kernel keeps for us until we accept them.
 const BACKLOG: i32 = 4096;
@@ -38,6 +39,8 @@ pub struct ServerConfig {
     pub read_only: bool,
     /// How safe an upload is when it is answered.
     pub durability: Durability,
+    /// How long a broken upload can be resumed before it is removed.
+    pub partial_ttl: Duration,
     /// Threads that do disk work.
     pub workers: usize,
     /// Most connections at once.
@@ -87,6 +90,8 @@ pub struct Server {
     handle: Handle,
     addresses: Vec<SocketAddr>,
     metrics: Arc<Metrics>,
+    /// Absent where nothing may be written.
+    _sweeper: Option<Sweeper>,
 }
 
 /// Stops a running server from another thread.
@@ -116,10 +121,12 @@ impl Server {
         let options = ftp_store::Options {
             durability: config.durability,
             read_only: config.read_only,
+            partial_ttl: config.partial_ttl,
             ..ftp_store::Options::default()
         };
         let store = Store::open(&config.root, options)
             .map_err(|error| StartError::Root(config.root.clone(), error.to_string()))?;
+        let store = Arc::new(store);
         let mut listeners = Vec::new();
         let mut addresses = Vec::new();
         let dialect = Arc::new(native::Config {
@@ -164,13 +171,18 @@ impl Server {
             poll,
             mailbox.clone(),
             Arc::new(pool),
-            Arc::new(store),
+            store.clone(),
             metrics.clone(),
             bounds,
             listeners,
         )
         .map_err(|error| StartError::System("watch the listeners", error))?;
+        let sweeper = (!config.read_only)
+            .then(|| Sweeper::start(store.clone()))
+            .transpose();
+        let sweeper = sweeper.map_err(|error| StartError::System("start the sweep", error))?;
         Ok(Self {
+            _sweeper: sweeper,
             reactor,
             handle: Handle { mailbox },
             addresses,

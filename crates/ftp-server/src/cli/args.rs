@@ -50,6 +50,17 @@ pub(super) struct Args {
     )]
     pub(super) durability: DurabilityArg,
 
+    /// How long a broken upload can be resumed before it is removed.
+    #[arg(
+        long,
+        env = "FTP_SERVER_PARTIAL_TTL",
+        value_name = "TIME",
+        default_value = "7d",
+        value_parser = duration,
+        hide_env_values = true
+    )]
+    pub(super) partial_ttl: Duration,
+
     /// Threads for disk work [default: one per core, at least 4].
     #[arg(long, env = "FTP_SERVER_WORKERS", value_name = "N",
           value_parser = count::<1, 1024>, hide_env_values = true)]
@@ -84,6 +95,11 @@ pub(super) struct Args {
     #[arg(long, env = "FTP_SERVER_STALL_TIMEOUT", value_name = "TIME", default_value = "60",
           value_parser = timeout, hide_env_values = true)]
     pub(super) stall_timeout: Duration,
+
+    /// How long a broken upload can be resumed before it is removed.
+    #[arg(long, env = "FTP_SERVER_PARTIAL_TTL", value_name = "TIME", default_value = "7d",
+          value_parser = timeout, hide_env_values = true)]
+    pub(super) partial_ttl: Duration,
 
     /// After a signal, let transfers finish for so long. Times are seconds, or `500ms`, `10m`, `2h`, `1d`.
     #[arg(long, env = "FTP_SERVER_DRAIN_TIMEOUT", value_name = "TIME", default_value = "30",

@@ -67,11 +67,13 @@ impl Config {
                     DurabilityArg::Data => Durability::Data,
                     DurabilityArg::None => Durability::None,
                 },
+                partial_ttl: args.partial_ttl,
                 workers: args.workers.unwrap_or_else(|| cores.max(WORKERS)),
                 max_connections: args.max_connections,
                 max_per_address: args.max_per_address,
                 buffer_bytes: args.buffer_memory.saturating_mul(1024 * 1024),
                 drain_time: args.drain_timeout,
+                partial_ttl: args.partial_ttl,
                 limits,
                 slow_disk: slow_disk.map(|ms| Duration::from_millis(ms.into())),
             },
@@ -88,7 +90,7 @@ impl Config {
             root = %server.root.display(),
             listen = ?addresses,
             read_only = server.read_only,
-            durability = ?server.durability,
+            durability = durability_word(server.durability),
             workers = server.workers,
             max_connections = server.max_connections,
             max_per_address = server.max_per_address,
@@ -98,6 +100,14 @@ impl Config {
         if let Some(time) = server.slow_disk {
             tracing::warn!(?time, "the disk is made slow, for tests");
         }
+    }
+}
+
+fn durability_word(durability: Durability) -> &'static str {
+    match durability {
+        Durability::Full => "full",
+        Durability::Data => "data",
+        Durability::None => "none",
     }
 }
 
@@ -126,6 +136,7 @@ mod tests {
         assert_eq!(server.listen, ["127.0.0.1:2121".parse().unwrap()]);
         assert!(!server.read_only && server.slow_disk.is_none());
         assert_eq!(server.durability, Durability::Full);
+        assert_eq!(server.partial_ttl, Duration::from_secs(7 * 24 * 3600));
         assert!(server.workers >= WORKERS);
         assert_eq!(
             (server.max_connections, server.max_per_address),
@@ -162,6 +173,9 @@ mod tests {
         });
         check(&["--durability", "none"], &|it| {
             it.server.durability == Durability::None
+        });
+        check(&["--partial-ttl", "1h"], &|it| {
+            it.server.partial_ttl == seconds(3600)
         });
         check(&["--workers", "7"], &|it| it.server.workers == 7);
         check(&["--max-connections", "8"], &|it| {
