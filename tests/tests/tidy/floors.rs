@@ -86,10 +86,11 @@ const FLOORS: &[Row] = &[
         &["base", "pool", "conn", "session", "metrics"],
         &["ftp_store", "ftp_proto::session"],
     ),
+    ("ftp-server", "sweeper", &[], &["ftp_store"]),
     (
         "ftp-server",
         "server",
-        &["base", "reactor", "pool", "session", "metrics"],
+        &["base", "reactor", "pool", "session", "sweeper", "metrics"],
         &["ftp_store", "ftp_proto"],
     ),
     (
