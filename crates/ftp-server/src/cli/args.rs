@@ -96,11 +96,6 @@ pub(super) struct Args {
           value_parser = timeout, hide_env_values = true)]
     pub(super) stall_timeout: Duration,
 
-    /// How long a broken upload can be resumed before it is removed.
-    #[arg(long, env = "FTP_SERVER_PARTIAL_TTL", value_name = "TIME", default_value = "7d",
-          value_parser = timeout, hide_env_values = true)]
-    pub(super) partial_ttl: Duration,
-
     /// After a signal, let transfers finish for so long. Times are seconds, or `500ms`, `10m`, `2h`, `1d`.
     #[arg(long, env = "FTP_SERVER_DRAIN_TIMEOUT", value_name = "TIME", default_value = "30",
           value_parser = duration, hide_env_values = true)]

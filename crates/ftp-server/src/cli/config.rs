@@ -67,7 +67,6 @@ impl Config {
                     DurabilityArg::Data => Durability::Data,
                     DurabilityArg::None => Durability::None,
                 },
-                partial_ttl: args.partial_ttl,
                 workers: args.workers.unwrap_or_else(|| cores.max(WORKERS)),
                 max_connections: args.max_connections,
                 max_per_address: args.max_per_address,
