@@ -14,6 +14,8 @@ use ftp_store::Store;
 const PORTION: usize = 512;
 /// Rest between two portions.
 const REST: Duration = Duration::from_millis(20);
+/// From the first walk to the second: by then nothing is left that the first found too young to judge.
+const SECOND: Duration = Duration::from_secs(120);
 /// Time between two walks of the whole tree.
 const PERIOD: Duration = Duration::from_secs(3600);
 
@@ -54,7 +56,10 @@ impl Sweeper {
         let bell = Arc::new(Bell::default());
         let its_bell = Arc::clone(&bell);
         let thread = Builder::new().name("sweep".to_owned()).spawn(move || {
-            while walk(&store, &its_bell) && its_bell.rest(PERIOD) {}
+            let mut period = SECOND;
+            while walk(&store, &its_bell) && its_bell.rest(period) {
+                period = PERIOD;
+            }
         })?;
         Ok(Self {
             bell,
@@ -107,11 +112,21 @@ mod tests {
     use super::*;
 
     #[test]
-    #[allow(clippy::disallowed_methods, reason = "the test plays the dead process")]
+    #[allow(
+        clippy::disallowed_methods,
+        clippy::disallowed_types,
+        reason = "the test plays the dead process"
+    )]
     fn it_sweeps_at_the_start_and_stops_when_asked() {
         let root = tempfile::tempdir().unwrap();
         let leftover = root.path().join(".muxftp-tdead");
         std::fs::write(&leftover, b"half").unwrap();
+        let old = SystemTime::UNIX_EPOCH + Duration::from_secs(1_000_000);
+        let file = std::fs::File::options()
+            .write(true)
+            .open(&leftover)
+            .unwrap();
+        file.set_modified(old).unwrap();
         std::fs::write(root.path().join("whole"), b"whole").unwrap();
         let store = Store::open(root.path(), ftp_store::Options::default()).unwrap();
         let sweeper = Sweeper::start(Arc::new(store)).unwrap();
