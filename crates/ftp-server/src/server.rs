@@ -5,7 +5,7 @@ use std::io;
 use std::net::{SocketAddr, TcpListener as StdListener};
 use std::path::PathBuf;
 use std::sync::Arc;
-use std::time::{Duration, Instant};
+use std::time::{Duration, Instant, SystemTime};
 
 use ftp_proto::native::{self, Native};
 use ftp_proto::session::Dialect;
@@ -178,7 +178,7 @@ impl Server {
         )
         .map_err(|error| StartError::System("watch the listeners", error))?;
         let sweeper = (!config.read_only)
-            .then(|| Sweeper::start(store.clone()))
+            .then(|| Sweeper::start(store.clone(), SystemTime::now))
             .transpose();
         let sweeper = sweeper.map_err(|error| StartError::System("start the sweep", error))?;
         Ok(Self {

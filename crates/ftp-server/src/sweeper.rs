@@ -48,16 +48,19 @@ impl Bell {
 }
 
 impl Sweeper {
-    /// Begins with a walk of the whole tree.
+    /// Begins with a walk of the whole tree; `now` tells the age of files.
     ///
     /// # Errors
     /// If the thread cannot be started.
-    pub(crate) fn start(store: Arc<Store>) -> io::Result<Self> {
+    pub(crate) fn start(
+        store: Arc<Store>,
+        now: impl Fn() -> SystemTime + Send + 'static,
+    ) -> io::Result<Self> {
         let bell = Arc::new(Bell::default());
         let its_bell = Arc::clone(&bell);
         let thread = Builder::new().name("sweep".to_owned()).spawn(move || {
             let mut period = SECOND;
-            while walk(&store, &its_bell) && its_bell.rest(period) {
+            while walk(&store, &its_bell, now()) && its_bell.rest(period) {
                 period = PERIOD;
             }
         })?;
@@ -69,14 +72,14 @@ impl Sweeper {
 }
 
 /// One walk of the tree; `false` says that it is time to stop.
-fn walk(store: &Store, bell: &Bell) -> bool {
+fn walk(store: &Store, bell: &Bell, now: SystemTime) -> bool {
     let (mut examined, mut removed) = (0, 0);
     loop {
         #[allow(
             clippy::disallowed_methods,
             reason = "the age of files is on the wall clock"
         )]
-        let report = store.sweep(SystemTime::now(), PORTION);
+        let report = store.sweep(now, PORTION);
         examined += report.examined;
         removed += report.removed;
         if report.complete {
@@ -121,15 +124,12 @@ mod tests {
         let root = tempfile::tempdir().unwrap();
         let leftover = root.path().join(".muxftp-tdead");
         std::fs::write(&leftover, b"half").unwrap();
-        let old = SystemTime::UNIX_EPOCH + Duration::from_secs(1_000_000);
-        let file = std::fs::File::options()
-            .write(true)
-            .open(&leftover)
-            .unwrap();
-        file.set_modified(old).unwrap();
         std::fs::write(root.path().join("whole"), b"whole").unwrap();
         let store = Store::open(root.path(), ftp_store::Options::default()).unwrap();
-        let sweeper = Sweeper::start(Arc::new(store)).unwrap();
+        let sweeper = Sweeper::start(Arc::new(store), || {
+            SystemTime::now() + Duration::from_secs(3600)
+        })
+        .unwrap();
         let deadline = Instant::now() + Duration::from_secs(20);
         while leftover.exists() {
             assert!(Instant::now() < deadline, "the leftover was not swept");
