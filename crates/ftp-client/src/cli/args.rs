@@ -1,0 +1,299 @@
+//! `Args`: what was typed. Nothing is decided here.
+
+use std::ffi::OsString;
+use std::path::PathBuf;
+
+use clap::{Args as ClapArgs, Parser, Subcommand, ValueEnum};
+
+use super::exit;
+
+/// Moves files to and from an ftp-server, verified end to end.
+#[derive(Debug, Parser)]
+#[command(name = "ftp-client", version, after_long_help = after(), propagate_version = false)]
+pub(super) struct Args {
+    #[command(flatten)]
+    pub(super) common: Common,
+    #[command(subcommand)]
+    pub(super) verb: Verb,
+}
+
+/// What every verb understands.
+#[derive(Debug, ClapArgs)]
+pub(super) struct Common {
+    /// The server: HOST, HOST:PORT or [IPV6]:PORT
+    #[arg(short, long, global = true, value_name = "HOST[:PORT]")]
+    #[arg(env = "FTP_CLIENT_SERVER", default_value = "127.0.0.1:2121")]
+    pub(super) server: String,
+    /// Give up after so many seconds in which nothing moves
+    #[arg(
+        long,
+        global = true,
+        value_name = "SECONDS",
+        env = "FTP_CLIENT_TIMEOUT"
+    )]
+    #[arg(default_value = "60", value_parser = seconds, hide_env = true)]
+    pub(super) timeout: f64,
+    /// Give up connecting after so many seconds
+    #[arg(
+        long,
+        global = true,
+        value_name = "SECONDS",
+        env = "FTP_CLIENT_CONNECT_TIMEOUT"
+    )]
+    #[arg(default_value = "10", value_parser = seconds, hide_env = true)]
+    pub(super) connect_timeout: f64,
+    /// Try again after passing failures, so many times in a row without getting further
+    #[arg(long, global = true, value_name = "N", env = "FTP_CLIENT_RETRIES")]
+    #[arg(default_value = "5", hide_env = true)]
+    pub(super) retries: u32,
+    /// Carry files over N connections at once
+    #[arg(
+        short = 'j',
+        long,
+        global = true,
+        value_name = "N",
+        env = "FTP_CLIENT_CONNECTIONS"
+    )]
+    #[arg(default_value = "2", hide_env = true, value_parser = clap::value_parser!(u16).range(1..=64))]
+    pub(super) connections: u16,
+    /// Print errors only
+    #[arg(short, long, global = true, conflicts_with = "verbose")]
+    pub(super) quiet: bool,
+    /// Tell of every file
+    #[arg(short, long, global = true)]
+    pub(super) verbose: bool,
+    /// Print one JSON object a line on standard output (JSON.md describes them)
+    #[arg(long, global = true)]
+    pub(super) json: bool,
+}
+
+/// What to do.
+#[derive(Debug, Subcommand)]
+pub(super) enum Verb {
+    /// Send files and folders to the server
+    #[command(after_long_help = PUT_EXAMPLES)]
+    Put(Put),
+    /// Get files and folders from the server
+    #[command(after_long_help = GET_EXAMPLES)]
+    Get(Get),
+    /// Print files of the server to standard output
+    Cat(Paths),
+    /// List a folder of the server
+    #[command(disable_help_flag = true)]
+    Ls(Ls),
+    /// Tell what stands at a path of the server
+    Stat(Paths),
+    /// Print SHA-256 digests that the server computes, as sha256sum does
+    Hash(Hash),
+    /// Make folders on the server
+    Mkdir(Mkdir),
+    /// Rename or move on the server
+    Mv(Mv),
+    /// Remove files and folders from the server
+    Rm(Rm),
+    /// Measure round trips to the server
+    Ping(Ping),
+}
+
+#[derive(Debug, ClapArgs)]
+pub(super) struct Put {
+    /// Local files and folders, then the destination on the server; `-` is standard input
+    #[arg(required = true, value_name = "SRC… [DEST]")]
+    pub(super) paths: Vec<OsString>,
+    /// Put all into this folder of the server; then every path is a source
+    #[arg(short = 't', long, value_name = "DIR")]
+    pub(super) into: Option<String>,
+    /// DEST is the very name, never a folder to put things into
+    #[arg(short = 'T', long, conflicts_with = "into")]
+    pub(super) exact: bool,
+    /// Accepted for habit: folders are always sent with all in them
+    #[arg(short, long, hide = true)]
+    pub(super) recursive: bool,
+    /// What to do where a file stands already
+    #[arg(long, value_enum, default_value_t = IfExistsArg::Replace, value_name = "WHAT")]
+    pub(super) if_exists: IfExistsArg,
+    /// Send what symbolic links within a folder point to (else they are left out)
+    #[arg(long)]
+    pub(super) follow: bool,
+    /// Start over instead of going on where an earlier attempt broke
+    #[arg(long)]
+    pub(super) no_resume: bool,
+}
+
+#[derive(Clone, Copy, Debug, PartialEq, Eq, ValueEnum)]
+pub(super) enum IfExistsArg {
+    /// Replace it in one step
+    Replace,
+    /// Fail
+    Fail,
+    /// Keep it
+    Skip,
+    /// Replace it only if ours is newer
+    Newer,
+}
+
+#[derive(Debug, ClapArgs)]
+pub(super) struct Get {
+    /// Files and folders of the server, then the local destination; `-` is standard output
+    #[arg(required = true, value_name = "SRC… [DEST]")]
+    pub(super) paths: Vec<OsString>,
+    /// Put all into this local folder (made if missing); then every path is a source
+    #[arg(short = 't', long, value_name = "DIR")]
+    pub(super) into: Option<PathBuf>,
+    /// DEST is the very name, never a folder to put things into
+    #[arg(short = 'T', long, conflicts_with = "into")]
+    pub(super) exact: bool,
+    /// Accepted for habit: folders are always got with all in them
+    #[arg(short, long, hide = true)]
+    pub(super) recursive: bool,
+    /// Sync every file to the disk before it counts as done
+    #[arg(long)]
+    pub(super) fsync: bool,
+    /// Start over instead of going on where an earlier attempt broke
+    #[arg(long)]
+    pub(super) no_resume: bool,
+}
+
+#[derive(Debug, ClapArgs)]
+pub(super) struct Paths {
+    /// Paths on the server
+    #[arg(required = true, value_name = "PATH")]
+    pub(super) paths: Vec<String>,
+}
+
+#[derive(Debug, ClapArgs)]
+pub(super) struct Ls {
+    /// Folders or files of the server
+    #[arg(value_name = "PATH", default_value = "/")]
+    pub(super) paths: Vec<String>,
+    /// Mode, size, time (UTC) and name
+    #[arg(short)]
+    pub(super) long: bool,
+    /// Sizes for people (with -l)
+    #[arg(short = 'h', long = "human-readable")]
+    pub(super) human: bool,
+    /// Folders with all in them
+    #[arg(short = 'R', long)]
+    pub(super) recursive: bool,
+    /// Accepted for habit: nothing is hidden
+    #[arg(short, long, hide = true)]
+    pub(super) all: bool,
+    /// Print help
+    #[arg(long, action = clap::ArgAction::Help)]
+    pub(super) help: Option<bool>,
+}
+
+#[derive(Debug, ClapArgs)]
+pub(super) struct Hash {
+    /// Files of the server
+    #[arg(required = true, value_name = "PATH")]
+    pub(super) paths: Vec<String>,
+    /// Compare with this local file, and with its digest end in 0 or 10
+    #[arg(long, value_name = "LOCAL")]
+    pub(super) check: Option<PathBuf>,
+}
+
+#[derive(Debug, ClapArgs)]
+pub(super) struct Mkdir {
+    #[command(flatten)]
+    pub(super) paths: Paths,
+    /// Make missing folders above; no error if it is there
+    #[arg(short, long)]
+    pub(super) parents: bool,
+}
+
+#[derive(Debug, ClapArgs)]
+pub(super) struct Mv {
+    /// Paths on the server, then the new name or the folder to move them into
+    #[arg(required = true, num_args = 2.., value_name = "SRC… DEST")]
+    pub(super) paths: Vec<String>,
+    /// Replace a file that stands there
+    #[arg(short, long)]
+    pub(super) force: bool,
+}
+
+#[derive(Debug, ClapArgs)]
+pub(super) struct Rm {
+    #[command(flatten)]
+    pub(super) paths: Paths,
+    /// Folders with all in them
+    #[arg(short, long)]
+    pub(super) recursive: bool,
+    /// What is not there is no error
+    #[arg(short, long)]
+    pub(super) force: bool,
+}
+
+#[derive(Debug, ClapArgs)]
+pub(super) struct Ping {
+    /// How often
+    #[arg(short, long, default_value = "4", value_name = "N")]
+    pub(super) count: u32,
+    /// Seconds between two
+    #[arg(short, long, default_value = "1", value_name = "SECONDS", value_parser = pause)]
+    pub(super) interval: f64,
+}
+
+/// A time that is not zero.
+fn seconds(text: &str) -> Result<f64, String> {
+    pause(text).and_then(|value| {
+        if value > 0.0 {
+            Ok(value)
+        } else {
+            Err("a number of seconds above 0".into())
+        }
+    })
+}
+
+fn pause(text: &str) -> Result<f64, String> {
+    match text.trim_end_matches('s').parse::<f64>() {
+        Ok(value) if (0.0..=1e9).contains(&value) => Ok(value),
+        _ => Err("a number of seconds".into()),
+    }
+}
+
+fn after() -> String {
+    format!("{EXAMPLES}\n\n{}", exit::TABLE)
+}
+
+const EXAMPLES: &str = "\
+Examples:
+  ftp-client put report.pdf                    to the server's root, same name
+  ftp-client put a.txt b.txt docs/             into a folder
+  ftp-client get docs ~/copy                   a folder with all in it
+  tar c . | ftp-client put - backup.tar        from a pipe
+  ftp-client -s host:2121 ls -l docs
+
+Paths on the server are relative to its root; a `/` in front means the same. A path that
+begins with a dash is given after `--` or as `./-name`. Every file is verified by SHA-256
+on the other side before it appears there, in one step; an old file survives every failure.";
+
+const PUT_EXAMPLES: &str = "\
+With one path, the server takes its name. With more, the last is the destination, as cp has it:
+a folder that is there (or a name that ends in `/`) takes things in, any other name is the new name.
+
+Examples:
+  ftp-client put a.txt                 a.txt
+  ftp-client put a.txt docs/           docs/a.txt
+  ftp-client put a.txt b.txt           a.txt, stored as b.txt (or b.txt/a.txt if that is a folder)
+  ftp-client put -t docs a.txt b.txt   docs/a.txt and docs/b.txt
+  ftp-client put site www              the folder site, as www (or www/site if www is there)
+  ftp-client put -T site www           the folder site, as www, whether it is there or not
+  pg_dump db | ftp-client put - db.sql
+  ftp-client put -- -dash.txt";
+
+const GET_EXAMPLES: &str = "\
+With one path, it comes into the current folder under its own name. With more, the last is the
+destination, as cp has it. A file appears only when it is complete and verified.
+
+Examples:
+  ftp-client get docs/a.txt            ./a.txt
+  ftp-client get docs/a.txt b.txt      as b.txt
+  ftp-client get docs/a.txt -          to standard output
+  ftp-client get a.txt b.txt here/     into a folder
+  ftp-client get docs                  the folder docs with all in it
+  ftp-client get -T docs copy          its contents into copy, whether copy is there or not";
+
+#[cfg(test)]
+#[path = "args_tests.rs"]
+mod tests;

@@ -1,0 +1,141 @@
+//! The command `ftp-client`: typed arguments become a configuration, verbs do the work, one exit code comes out.
+//!
+//! Data goes to standard output, everything else to standard error.
+
+mod args;
+mod cat;
+mod config;
+mod exit;
+mod get;
+mod hash;
+mod json;
+mod ls;
+mod manage;
+mod out;
+mod ping;
+mod progress;
+mod put;
+mod resume;
+mod signals;
+
+use std::process::ExitCode;
+
+use clap::Parser as _;
+
+pub use exit::{Exit, TABLE};
+
+use self::args::{Args, Verb};
+use self::config::Config;
+use self::out::Out;
+use crate::cancel::Cancel;
+use crate::error::{Error, Result};
+
+/// What a verb works with.
+struct Scene {
+    config: Config,
+    cancel: Cancel,
+    out: Out,
+}
+
+/// Runs the command line of this process.
+#[must_use]
+pub fn main() -> ExitCode {
+    let args = match Args::try_parse() {
+        Ok(args) => args,
+        Err(error) => {
+            // Help goes to standard output and ends well; nobody can be told if printing fails.
+            let _ = error.print();
+            return if error.use_stderr() {
+                Exit::Usage.into()
+            } else {
+                ExitCode::SUCCESS
+            };
+        }
+    };
+    raise_descriptors();
+    let config = Config::new(&args);
+    let verb = name(&args.verb);
+    let out = Out::new(config.voice, verb);
+    let exit = start(config, out, args.verb);
+    exit.into()
+}
+
+fn start(config: Config, out: Out, verb: Verb) -> Exit {
+    let cancel = match Cancel::new() {
+        Ok(cancel) => cancel,
+        Err(error) => return fail(&out, &Error::local("start", error)),
+    };
+    if let Err(error) = signals::listen(&cancel) {
+        return fail(&out, &Error::local("listen to signals", error));
+    }
+    let scene = Scene {
+        config,
+        cancel,
+        out,
+    };
+    let result = run(&scene, verb).and_then(|exit| scene.out.flush().map(|()| exit));
+    match result {
+        Ok(exit) => exit,
+        Err(error) => fail(&scene.out, &error),
+    }
+}
+
+fn run(scene: &Scene, verb: Verb) -> Result<Exit> {
+    scene.out.json(&json::Line::Start {
+        verb: name(&verb),
+        server: &scene.config.options.server,
+    })?;
+    match verb {
+        Verb::Put(args) => put::run(scene, &args),
+        Verb::Get(args) => get::run(scene, &args),
+        Verb::Cat(args) => cat::run(scene, &args.paths),
+        Verb::Ls(args) => ls::run(scene, &args),
+        Verb::Stat(args) => manage::stat(scene, &args.paths),
+        Verb::Hash(args) => hash::run(scene, &args),
+        Verb::Mkdir(args) => manage::mkdir(scene, &args),
+        Verb::Mv(args) => manage::mv(scene, &args),
+        Verb::Rm(args) => manage::rm(scene, &args),
+        Verb::Ping(args) => ping::run(scene, &args),
+    }
+}
+
+/// What ends the whole command.
+fn fail(out: &Out, error: &Error) -> Exit {
+    if let Error::Interrupted(signal) = error {
+        out.interrupted(*signal, None);
+    } else {
+        out.error("", error);
+    }
+    // What was printed before it is still wanted.
+    let _ = out.flush();
+    Exit::of(error)
+}
+
+fn name(verb: &Verb) -> &'static str {
+    match verb {
+        Verb::Put(_) => "put",
+        Verb::Get(_) => "get",
+        Verb::Cat(_) => "cat",
+        Verb::Ls(_) => "ls",
+        Verb::Stat(_) => "stat",
+        Verb::Hash(_) => "hash",
+        Verb::Mkdir(_) => "mkdir",
+        Verb::Mv(_) => "mv",
+        Verb::Rm(_) => "rm",
+        Verb::Ping(_) => "ping",
+    }
+}
+
+/// Trees hold a folder open for each file under way: as many descriptors as we may have.
+fn raise_descriptors() {
+    use rustix::process::{Resource, Rlimit, getrlimit, setrlimit};
+    let limit = getrlimit(Resource::Nofile);
+    // With fewer it works as well, with fewer files at once.
+    let _ = setrlimit(
+        Resource::Nofile,
+        Rlimit {
+            current: limit.maximum,
+            maximum: limit.maximum,
+        },
+    );
+}

@@ -1,0 +1,15 @@
+//! Files from the server: asked for ahead, verified, and only then in their place.
+
+mod mover;
+mod options;
+mod prove;
+mod receive;
+mod sink;
+mod task;
+mod writer;
+
+pub use options::GetOptions;
+
+pub(crate) use mover::Downloader;
+pub(crate) use sink::{Out, Sink};
+pub(crate) use task::{Download, Target};

@@ -1,0 +1,19 @@
+//! `GetOptions`: how files are to be got.
+
+/// How files are to be got.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub struct GetOptions {
+    /// Whether a partial of an earlier run is gone on with, after proving that it is the file's beginning.
+    pub resume: bool,
+    /// Whether each file and its folder are synced to the disk before it counts as done.
+    pub sync: bool,
+}
+
+impl Default for GetOptions {
+    fn default() -> Self {
+        Self {
+            resume: true,
+            sync: false,
+        }
+    }
+}

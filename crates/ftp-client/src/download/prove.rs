@@ -1,0 +1,130 @@
+//! Resume across runs: a partial counts only if the server's digest of the same range is the partial's.
+
+use std::time::Duration;
+
+use ftp_proto::wire::{Code, ReplyHead, RequestHead};
+
+use super::mover::Downloader;
+use super::sink::Sink;
+use super::task::{Download, Flight, Stage};
+use crate::error::{Error, Result};
+use crate::hash::Hasher;
+use crate::local::Partial;
+use crate::session::Session;
+use crate::transfer::Item;
+
+/// Bytes read at once for hashing.
+const READ_BYTES: usize = 1024 * 1024;
+/// A server has a second more per so many bytes to hash them.
+pub(super) const HASH_BYTES_PER_SECOND: u64 = 32 * 1024 * 1024;
+
+impl Downloader<'_> {
+    /// Asks for the digest of the file's beginning; meanwhile computes the partial's.
+    pub(super) fn prove(
+        &mut self,
+        session: &mut Session,
+        task: Download,
+        item: Item,
+        partial: Partial,
+        len: u64,
+    ) -> Result<()> {
+        let head = RequestHead {
+            verb: Some("hash".into()),
+            fin: true,
+            path: Some(task.remote.as_str().into()),
+            offset: Some(0),
+            length: Some(len),
+            ..RequestHead::default()
+        };
+        let id = match session.begin(head, &[]) {
+            Ok(id) => id,
+            Err(error) => {
+                self.settle(task, &item, Err(error));
+                return Ok(());
+            }
+        };
+        session.pump();
+        let hasher = match hash_partial(&partial, len, session) {
+            Ok(hasher) => hasher,
+            Err(error) if error.is_final() => {
+                partial.keep();
+                self.give_back(task);
+                return Err(error);
+            }
+            // Cannot be read: no hasher will ever agree, so it will be thrown away.
+            Err(_) => Hasher::default(),
+        };
+        self.flights.push_back(Flight {
+            id,
+            task,
+            item,
+            stage: Stage::Prove {
+                partial,
+                hasher,
+                len,
+            },
+        });
+        Ok(())
+    }
+
+    /// The server's digest is here.
+    pub(super) fn proved(
+        &mut self,
+        session: &mut Session,
+        mut task: Download,
+        item: &Item,
+        head: &ReplyHead,
+        (partial, hasher, len): (Partial, Hasher, u64),
+    ) -> Result<()> {
+        if let Some(body) = &head.error {
+            if body.code == Code::BadRange {
+                drop(partial);
+                return self.fetch(session, task, 0);
+            }
+            if body.retryable {
+                partial.keep();
+            }
+            self.settle(task, item, Err(Error::Remote(body.clone())));
+            return Ok(());
+        }
+        if !head.fin {
+            return Err(Error::Protocol(
+                "an answer of one frame was expected".into(),
+            ));
+        }
+        if head.sha256 == Some(hasher.so_far()) && head.length == Some(len) {
+            task.reached = task.reached.max(len);
+            task.sink = Some(Sink::behind(partial, hasher, len, head.etag.clone()));
+            self.fetch(session, task, len)
+        } else {
+            // Another file, or another version of it: what we have is worth nothing.
+            drop(partial);
+            self.fetch(session, task, 0)
+        }
+    }
+}
+
+/// How much longer than usual the server may take to hash.
+pub(super) fn time_to_hash(bytes: u64) -> Duration {
+    Duration::from_secs(bytes / HASH_BYTES_PER_SECOND)
+}
+
+fn hash_partial(partial: &Partial, len: u64, session: &Session) -> Result<Hasher> {
+    let mut hasher = Hasher::default();
+    let mut buffer = vec![0; READ_BYTES];
+    let mut offset = 0;
+    while offset < len {
+        session.cancel().check()?;
+        let most = usize::try_from(len - offset)
+            .unwrap_or(usize::MAX)
+            .min(READ_BYTES);
+        let out = buffer.get_mut(..most).unwrap_or_default();
+        let count = partial.read_at(out, offset)?;
+        if count == 0 {
+            return Err(Error::Changed("a partial became shorter".into()));
+        }
+        hasher.update(out.get(..count).unwrap_or_default());
+        offset += count as u64;
+    }
+    Ok(hasher)
+}

@@ -1,0 +1,294 @@
+//! Runs: many files and trees, over one or more connections, with one summary at the end.
+
+use std::path::PathBuf;
+use std::sync::Arc;
+
+use ftp_proto::VPath;
+
+use crate::cancel::Cancel;
+use crate::client::Client;
+use crate::download::{Download, Downloader, GetOptions, Out, Sink, Target};
+use crate::error::{Error, Result};
+use crate::local::{Folder, Found, walk};
+use crate::options::Options;
+use crate::remote::Lister;
+use crate::retry::Backoff;
+use crate::session::Session;
+use crate::transfer::{Context, Event, Item, Observer, Queue, Summary, Way, run};
+use crate::upload::{PutOptions, Upload, Uploader, What};
+
+/// Something to be put.
+pub struct PutSource {
+    /// What.
+    pub local: LocalSource,
+    /// Its name on the server.
+    pub remote: VPath,
+}
+
+/// Where bytes for the server come from.
+pub enum LocalSource {
+    /// A file, or a folder with all in it.
+    Path(PathBuf),
+    /// A stream of unknown length.
+    Stream(Box<dyn std::io::Read + Send>),
+}
+
+/// Something to be got.
+pub struct GetSource {
+    /// Its name on the server.
+    pub remote: VPath,
+    /// Its bytes, if it is known to be a file of a known size.
+    pub size: Option<u64>,
+    /// Where it goes.
+    pub local: LocalTarget,
+}
+
+/// Where bytes from the server go.
+pub enum LocalTarget {
+    /// A file.
+    File(PathBuf),
+    /// A stream.
+    Stream(Box<dyn std::io::Write + Send>),
+    /// The source is a folder; all in it goes into this one, which is made if it is missing.
+    Folder(PathBuf),
+}
+
+/// Puts files and trees.
+///
+/// `client` is a connection that is there already. Symbolic links that are named are followed, those within a
+/// tree only if the options say so.
+pub fn put_all(
+    options: &Options,
+    cancel: &Cancel,
+    observer: &dyn Observer,
+    client: Option<Client>,
+    sources: Vec<PutSource>,
+    put: &PutOptions,
+) -> Summary {
+    let context = Context::new(options, cancel, observer);
+    let workers = if sources.len() == 1 && !sources.iter().any(is_tree) {
+        1
+    } else {
+        options.connections.max(1)
+    };
+    let queue = Queue::new(workers);
+    let mut first = client.and_then(|mut client| client.take_session());
+    std::thread::scope(|scope| {
+        for _ in 0..workers {
+            let session = first.take();
+            let (context, queue) = (&context, &queue);
+            scope.spawn(move || run(context, queue, &mut Uploader::new(context, *put), session));
+        }
+        for source in sources {
+            if find(&context, &queue, source, put).is_err() {
+                // The run is over: whoever ended it has told why.
+                break;
+            }
+        }
+        queue.close();
+    });
+    context.tally.finish()
+}
+
+fn is_tree(source: &PutSource) -> bool {
+    matches!(&source.local, LocalSource::Path(path) if path.is_dir())
+}
+
+/// Puts what a source holds into the queue.
+fn find(
+    context: &Context<'_>,
+    queue: &Queue<Upload>,
+    source: PutSource,
+    put: &PutOptions,
+) -> Result<()> {
+    let push = |what, remote| queue.push(Upload::new(what, remote), context.cancel);
+    let path = match source.local {
+        LocalSource::Stream(stream) => {
+            return push(What::Stream(Some(stream)), source.remote);
+        }
+        LocalSource::Path(path) => path,
+    };
+    let shown = path.display().to_string();
+    let failed = |shown: String, remote: &str, error| fail(context, shown, remote, error);
+    if path.is_dir() {
+        let root = match Folder::open(&path) {
+            Ok(root) => root,
+            Err(error) => return failed(shown, source.remote.as_str(), error),
+        };
+        return walk(root, source.remote, put.follow, &mut |found| match found {
+            Found::File {
+                folder,
+                name,
+                remote,
+            } => {
+                let follow = put.follow;
+                push(
+                    What::File {
+                        folder,
+                        name,
+                        follow,
+                    },
+                    remote,
+                )
+            }
+            Found::Empty { shown, remote } => push(What::Folder { shown }, remote),
+            Found::Skipped { shown, why } => {
+                context.tally.skipped();
+                context.tell(&Event::Skipped { name: &shown, why });
+                Ok(())
+            }
+            Found::Failed { shown, error } => failed(shown, "", error),
+        });
+    }
+    match Folder::of(&path) {
+        Ok((folder, name)) => {
+            let what = What::File {
+                folder,
+                name,
+                follow: true,
+            };
+            push(what, source.remote)
+        }
+        Err(error) => failed(shown, source.remote.as_str(), error),
+    }
+}
+
+fn fail(context: &Context<'_>, local: String, remote: &str, error: Error) -> Result<()> {
+    let item = Item {
+        number: context.numbers.next(),
+        way: Way::Put,
+        local,
+        remote: remote.to_owned(),
+        size: None,
+    };
+    context.tell(&Event::Failed(&item, &error));
+    context.tally.failed(error);
+    context.cancel.check()
+}
+
+/// Gets files and trees.
+///
+/// `client` is a connection that is there already; with trees it lists, and others carry the files.
+pub fn get_all(
+    options: &Options,
+    cancel: &Cancel,
+    observer: &dyn Observer,
+    client: Option<Client>,
+    sources: Vec<GetSource>,
+    get: &GetOptions,
+) -> Summary {
+    let context = Context::new(options, cancel, observer);
+    let trees = sources
+        .iter()
+        .any(|source| matches!(source.local, LocalTarget::Folder(_)));
+    let workers = if sources.len() == 1 && !trees {
+        1
+    } else {
+        options.connections.max(1)
+    };
+    let queue = Queue::new(workers);
+    let mut first = client.and_then(|mut client| client.take_session());
+    let mut lister_session = if trees { first.take() } else { None };
+    if let Some(session) = &lister_session {
+        context.note_met(session);
+    }
+    std::thread::scope(|scope| {
+        for _ in 0..workers {
+            let session = first.take();
+            let (context, queue) = (&context, &queue);
+            scope.spawn(move || run(context, queue, &mut Downloader::new(context, *get), session));
+        }
+        let mut lister = Lister::new(&context, &queue);
+        for source in sources {
+            if want(&context, &queue, &mut lister, source).is_err() {
+                break;
+            }
+        }
+        if let Err(error) = list(&context, &mut lister, &mut lister_session)
+            && !lister.is_stopped()
+        {
+            context.tell(&Event::Stopped(&error));
+            context.tally.failed(error);
+        }
+        queue.close();
+    });
+    context.tally.finish()
+}
+
+/// Puts a file into the queue, or a tree into the lister.
+fn want(
+    context: &Context<'_>,
+    queue: &Queue<Download>,
+    lister: &mut Lister<'_>,
+    source: GetSource,
+) -> Result<()> {
+    let failed = |local: String, error: Error| -> Result<()> {
+        let item = Item {
+            number: context.numbers.next(),
+            way: Way::Get,
+            local,
+            remote: source.remote.as_str().to_owned(),
+            size: None,
+        };
+        context.tell(&Event::Failed(&item, &error));
+        context.tally.failed(error);
+        context.cancel.check()
+    };
+    match source.local {
+        LocalTarget::Stream(stream) => {
+            let mut task = Download::new(source.remote.clone(), Target::Stream, source.size);
+            task.sink = Some(Sink::new(Out::Stream(stream)));
+            queue.push(task, context.cancel)
+        }
+        LocalTarget::File(path) => match Folder::of(&path) {
+            Ok((folder, name)) => queue.push(
+                Download::new(
+                    source.remote.clone(),
+                    Target::File { folder, name },
+                    source.size,
+                ),
+                context.cancel,
+            ),
+            Err(error) => failed(path.display().to_string(), error),
+        },
+        LocalTarget::Folder(path) => match Folder::make(&path) {
+            Ok(folder) => {
+                lister.add(source.remote, Arc::clone(&folder));
+                Ok(())
+            }
+            Err(error) => failed(path.display().to_string(), error),
+        },
+    }
+}
+
+/// Lists, connecting anew where the connection breaks.
+fn list(
+    context: &Context<'_>,
+    lister: &mut Lister<'_>,
+    session: &mut Option<Session>,
+) -> Result<()> {
+    let mut backoff = Backoff::new(context.options.retries);
+    let mut achieved = lister.progress();
+    while !lister.is_done() {
+        let result = match session.take() {
+            Some(live) => Ok(live),
+            None => Session::connect(context.options, context.cancel),
+        }
+        .and_then(|mut live| {
+            let result = lister.walk(&mut live);
+            context.note_met(&live);
+            result
+        });
+        if let Err(error) = result {
+            if lister.is_stopped() {
+                return Err(error);
+            }
+            if lister.progress() > achieved {
+                achieved = lister.progress();
+                backoff.reset();
+            }
+            context.pause(&mut backoff, error)?;
+        }
+    }
+    Ok(())
+}

@@ -1,0 +1,167 @@
+//! One worker: a connection, a mover that drives it, and what happens when it breaks.
+
+use std::sync::atomic::{AtomicBool, Ordering};
+
+use super::event::{Event, ItemNumber, Observer};
+use super::queue::Queue;
+use super::tally::Tally;
+use crate::cancel::Cancel;
+use crate::error::{Error, Result};
+use crate::options::Options;
+use crate::retry::Backoff;
+use crate::session::Session;
+
+/// What all workers of a run share.
+pub(crate) struct Context<'a> {
+    pub(crate) options: &'a Options,
+    pub(crate) cancel: &'a Cancel,
+    pub(crate) observer: &'a dyn Observer,
+    pub(crate) tally: Tally,
+    pub(crate) numbers: ItemNumber,
+    /// Whether the server has answered in this run: only then is it worth waiting for it to come back.
+    met: AtomicBool,
+}
+
+impl<'a> Context<'a> {
+    pub(crate) fn new(
+        options: &'a Options,
+        cancel: &'a Cancel,
+        observer: &'a dyn Observer,
+    ) -> Self {
+        Self {
+            options,
+            cancel,
+            observer,
+            tally: Tally::default(),
+            numbers: ItemNumber::default(),
+            met: AtomicBool::new(false),
+        }
+    }
+
+    pub(crate) fn tell(&self, event: &Event<'_>) {
+        self.observer.event(event);
+    }
+
+    /// Notes whether the server has answered over this connection.
+    pub(crate) fn note_met(&self, session: &Session) {
+        if session.hello().is_some() {
+            self.met.store(true, Ordering::Relaxed);
+        }
+    }
+
+    /// Decides after a failure of the connection, and waits: `Ok` means once more.
+    ///
+    /// # Errors
+    /// The failure itself if it is final, or [`Error::Interrupted`] if the wait was broken off.
+    pub(crate) fn pause(&self, backoff: &mut Backoff, error: Error) -> Result<()> {
+        if !error.is_transient() || !self.met.load(Ordering::Relaxed) {
+            return Err(error);
+        }
+        let Some(wait) = backoff.failed() else {
+            return Err(error);
+        };
+        self.tell(&Event::Retry {
+            error: &error,
+            attempt: backoff.attempt(),
+            wait,
+        });
+        Backoff::wait(wait, self.cancel)
+    }
+}
+
+/// Moves tasks over a connection, and remembers those that are not finished.
+pub(crate) trait Mover {
+    /// What it moves.
+    type Task;
+
+    /// Drives `session` until the queue has ended and all is answered. Tasks that failed for the moment
+    /// may be left for the next call.
+    ///
+    /// # Errors
+    /// What ends the connection. Unfinished tasks stay with the mover.
+    fn drive(&mut self, session: &mut Session, queue: &Queue<Self::Task>) -> Result<()>;
+
+    /// Something that grows whenever something was achieved.
+    fn progress(&self) -> u64;
+
+    /// The error after which the tasks left are to be tried again, if there are any.
+    fn left(&self) -> Option<Error>;
+
+    /// All that is unfinished fails with this; says how many that were.
+    fn abandon(&mut self, error: &Error) -> usize;
+}
+
+/// Works until the queue has ended; `first` is a connection that is there already.
+/// Gives the connection back if it is still good.
+pub(crate) fn run<M: Mover>(
+    context: &Context<'_>,
+    queue: &Queue<M::Task>,
+    mover: &mut M,
+    first: Option<Session>,
+) -> Option<Session> {
+    let mut session = first;
+    let mut backoff = Backoff::new(context.options.retries);
+    let mut achieved = mover.progress();
+    let result = loop {
+        let failure = match attempt(context, queue, mover, &mut session) {
+            Ok(()) => match mover.left() {
+                None => break Ok(()),
+                Some(error) => error,
+            },
+            Err(error) => {
+                session = None;
+                error
+            }
+        };
+        if mover.progress() > achieved {
+            achieved = mover.progress();
+            backoff.reset();
+        }
+        if let Err(error) = context.pause(&mut backoff, failure) {
+            break Err(error);
+        }
+    };
+    if let Err(error) = result
+        && mover.abandon(&error) == 0
+    {
+        context.tell(&Event::Stopped(&error));
+        context.tally.failed(error);
+    }
+    queue.leave();
+    session
+}
+
+fn attempt<M: Mover>(
+    context: &Context<'_>,
+    queue: &Queue<M::Task>,
+    mover: &mut M,
+    session: &mut Option<Session>,
+) -> Result<()> {
+    let mut live = match session.take() {
+        Some(live) => live,
+        None => Session::connect(context.options, context.cancel)?,
+    };
+    let result = mover.drive(&mut live, queue);
+    context.note_met(&live);
+    *session = Some(live);
+    result
+}
+
+/// The same for one task.
+pub(crate) fn run_one<M: Mover>(
+    context: &Context<'_>,
+    mover: &mut M,
+    task: M::Task,
+    first: Option<Session>,
+) -> Option<Session> {
+    let queue = Queue::new(1);
+    // Cannot fail: the queue is empty and has a taker; if the switch is thrown, the run says so itself.
+    if queue.push(task, context.cancel).is_err() {
+        context
+            .tally
+            .failed(Error::Interrupted(context.cancel.signal().unwrap_or(1)));
+        return first;
+    }
+    queue.close();
+    run(context, &queue, mover, first)
+}
