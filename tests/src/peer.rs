@@ -109,6 +109,7 @@ impl Peer {
                 Ok(0) if got == 0 => return None,
                 Ok(0) => panic!("the server closed within a frame"),
                 Ok(len) => got += len,
+                Err(error) if error.kind() == io::ErrorKind::Interrupted => {}
                 Err(error) if error.kind() == io::ErrorKind::ConnectionReset => return None,
                 Err(error) => panic!("no frame from the server: {error}"),
             }
