@@ -8,7 +8,7 @@ use super::effects::Effects;
 use super::order::Class;
 use super::queue::Front;
 use super::reply::{self, Answer};
-use crate::session::{DiskOp, Meta, Outcome};
+use crate::session::{Content, DiskOp, Meta, Outcome};
 use crate::wire::{Code, ErrorBody, ReplyHead};
 use crate::{Digest, VPath};
 
@@ -166,15 +166,7 @@ impl Download {
                     self.state = State::Closed;
                     self.unreserve(self.reserved, fx);
                     fx.order.over(seq);
-                    self.check_etag(&meta)?;
-                    let len = content.bytes.len() as u64;
-                    self.reserve(len, fx);
-                    self.given = len;
-                    let head = ReplyHead {
-                        sha256: Some(content.digest),
-                        ..range_head(&meta, 0, len)
-                    };
-                    Ok(Some(Answer::with_payload(head, content.bytes)))
+                    self.whole(&meta, content, fx).map(Some)
                 }
                 None => self.stream(seq, &meta, fx).map(|()| None),
             },
@@ -250,10 +242,30 @@ impl Download {
         if whole { inline } else { 0 }
     }
 
+    /// The file came along whole with its opening; an empty one does so always.
+    fn whole(
+        &mut self,
+        meta: &Meta,
+        content: Content,
+        fx: &mut Effects,
+    ) -> Result<Answer, ErrorBody> {
+        self.check_etag(meta)?;
+        let len = content.bytes.len() as u64;
+        if self.length(meta)? != len {
+            return Err(reply::unexpected());
+        }
+        self.reserve(len, fx);
+        self.given = len;
+        let head = ReplyHead {
+            sha256: Some(content.digest),
+            ..range_head(meta, 0, len)
+        };
+        Ok(Answer::with_payload(head, content.bytes))
+    }
+
     fn stream(&mut self, seq: u64, meta: &Meta, fx: &mut Effects) -> Result<(), ErrorBody> {
         let Wanted {
             offset,
-            length,
             digest_from,
             ..
         } = self.wanted;
@@ -274,11 +286,7 @@ impl Download {
             return Err(reply::unexpected());
         }
         self.check_etag(meta)?;
-        let Some(rest) = meta.size.checked_sub(offset) else {
-            let why = format!("offset {offset} lies beyond the end at {}", meta.size);
-            return Err(reply::error(Code::BadRange, why));
-        };
-        let length = length.unwrap_or(rest).min(rest);
+        let length = self.length(meta)?;
         if let State::Streaming(stream) = &mut self.state {
             stream.head = Some(Box::new(range_head(meta, offset, length)));
             stream.end = offset + length;
@@ -315,6 +323,16 @@ impl Download {
             self.unreserve(expected, fx);
         }
         Ok(())
+    }
+
+    /// Bytes of the range, clipped to the end of the file.
+    fn length(&self, meta: &Meta) -> Result<u64, ErrorBody> {
+        let offset = self.wanted.offset;
+        let Some(rest) = meta.size.checked_sub(offset) else {
+            let why = format!("offset {offset} lies beyond the end at {}", meta.size);
+            return Err(reply::error(Code::BadRange, why));
+        };
+        Ok(self.wanted.length.unwrap_or(rest).min(rest))
     }
 
     fn check_etag(&self, meta: &Meta) -> Result<(), ErrorBody> {

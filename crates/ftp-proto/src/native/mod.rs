@@ -94,6 +94,7 @@ impl Native {
     fn pump(&mut self, now: Instant) {
         loop {
             let answered = self.answer_ready(now);
+            self.departures.leave(&mut self.fx, now);
             let started = self.start_ready();
             self.warm_ready();
             let resumed = self.take_held(now);
@@ -104,7 +105,6 @@ impl Native {
         if self.appetite(Channel::CONTROL) == (Appetite::Discard { remaining: 0 }) {
             self.stop_reading(Code::Aborted, UNFINISHED);
         }
-        self.departures.leave(&mut self.fx, now);
         self.close_if_done();
     }
 

@@ -1,10 +1,10 @@
 //! Barriers: which requests may be under way together, so that all effects are as if in order.
 //!
-//! Readers run together. Uploads run together where neither path is the other's or leads to it.
-//! Whatever else changes the disk runs alone. Names are compared as text: two names of one folder
-//! (through a symbolic link) count as different.
+//! Readers run together. Uploads run together where neither path is the other's or leads to it, and
+//! neither may make a folder that the other needs. Whatever else changes the disk runs alone. Names
+//! are compared as text: two names of one folder (through a symbolic link) count as different.
 
-use std::collections::{BTreeSet, HashMap};
+use std::collections::{BTreeMap, BTreeSet, HashMap};
 
 use crate::VPath;
 
@@ -13,8 +13,13 @@ use crate::VPath;
 pub(super) enum Class<'a> {
     /// Reads only.
     Read,
-    /// Replaces one file.
-    Put(&'a VPath),
+    /// Replaces one file; with `parents`, it makes the folders that lead there.
+    Put {
+        /// Which.
+        path: &'a VPath,
+        /// It makes missing folders.
+        parents: bool,
+    },
     /// Changes names.
     Alone,
 }
@@ -26,6 +31,8 @@ pub(super) struct Order {
     reads: usize,
     alone: usize,
     puts: BTreeSet<String>,
+    /// Uploads by the top folder of their path: those that do not make folders, and those that do.
+    tops: BTreeMap<String, [usize; 2]>,
 }
 
 #[derive(Debug)]
@@ -40,7 +47,7 @@ struct Work {
 #[derive(Debug)]
 enum Kind {
     Read,
-    Put(String),
+    Put { path: String, parents: bool },
     Alone,
 }
 
@@ -49,7 +56,11 @@ impl Order {
     pub(super) fn admits(&self, class: Class<'_>) -> bool {
         match class {
             Class::Read => self.alone == 0 && self.puts.is_empty(),
-            Class::Put(path) => self.alone == 0 && self.reads == 0 && !self.overlaps(path.as_str()),
+            Class::Put { path, parents } => {
+                let path = path.as_str();
+                let free = self.alone == 0 && self.reads == 0;
+                free && !self.overlaps(path) && !self.needs_folders(path, parents)
+            }
             Class::Alone => self.works.is_empty(),
         }
     }
@@ -61,10 +72,11 @@ impl Order {
                 self.reads += 1;
                 Kind::Read
             }
-            Class::Put(path) => {
+            Class::Put { path, parents } => {
                 let path = path.as_str().to_owned();
                 self.puts.insert(path.clone());
-                Kind::Put(path)
+                self.count_top(&path, parents, 1);
+                Kind::Put { path, parents }
             }
             Class::Alone => {
                 self.alone += 1;
@@ -119,11 +131,37 @@ impl Order {
         }
         match self.works.remove(&seq).map(|work| work.kind) {
             Some(Kind::Read) => self.reads = self.reads.saturating_sub(1),
-            Some(Kind::Put(path)) => {
+            Some(Kind::Put { path, parents }) => {
                 self.puts.remove(&path);
+                self.count_top(&path, parents, -1);
             }
             Some(Kind::Alone) => self.alone = self.alone.saturating_sub(1),
             None => {}
+        }
+    }
+
+    /// Whether this upload may make folders that another needs, or the other way round.
+    fn needs_folders(&self, path: &str, parents: bool) -> bool {
+        let Some((top, _)) = path.split_once('/') else {
+            return false;
+        };
+        let [finding, making] = self.tops.get(top).copied().unwrap_or_default();
+        if parents { finding > 0 } else { making > 0 }
+    }
+
+    fn count_top(&mut self, path: &str, parents: bool, by: isize) {
+        let Some((top, _)) = path.split_once('/') else {
+            return;
+        };
+        if !self.tops.contains_key(top) {
+            self.tops.insert(top.to_owned(), [0; 2]);
+        }
+        if let Some([finding, making]) = self.tops.get_mut(top) {
+            let count = if parents { &mut *making } else { &mut *finding };
+            *count = count.saturating_add_signed(by);
+            if *finding + *making == 0 {
+                self.tops.remove(top);
+            }
         }
     }
 
@@ -152,10 +190,14 @@ mod tests {
         VPath::parse(text).unwrap()
     }
 
+    fn put(path: &VPath, parents: bool) -> Class<'_> {
+        Class::Put { path, parents }
+    }
+
     #[test]
     fn uploads_run_together_unless_their_paths_touch() {
         let mut order = Order::default();
-        order.begin(1, Class::Put(&path("a/b")));
+        order.begin(1, put(&path("a/b"), false));
         order.asked(1);
         for (text, may) in [
             ("a/c", true),
@@ -165,7 +207,7 @@ mod tests {
             ("a/b-c", true),
             ("b", true),
         ] {
-            assert_eq!(order.admits(Class::Put(&path(text))), may, "{text}");
+            assert_eq!(order.admits(put(&path(text), false)), may, "{text}");
         }
         assert!(!order.admits(Class::Read));
         order.over(1);
@@ -175,16 +217,36 @@ mod tests {
     }
 
     #[test]
+    fn who_needs_a_folder_waits_for_who_makes_it() {
+        let mut order = Order::default();
+        order.begin(1, put(&path("d/e/f"), true));
+        for (text, parents, may) in [
+            ("d/b", false, false),
+            ("d/b", true, true),
+            ("g/b", false, true),
+            ("b", false, true),
+        ] {
+            assert_eq!(order.admits(put(&path(text), parents)), may, "{text}");
+        }
+        order.over(1);
+        order.begin(2, put(&path("d/b"), false));
+        assert!(!order.admits(put(&path("d/c/x"), true)), "it must not help");
+        assert!(order.admits(put(&path("d/c/x"), false)));
+        order.over(2);
+        assert!(order.admits(put(&path("d/c/x"), true)));
+    }
+
+    #[test]
     fn readers_run_together_and_changes_run_alone() {
         let mut order = Order::default();
         order.begin(1, Class::Read);
         assert!(order.admits(Class::Read));
-        assert!(!order.admits(Class::Put(&path("x"))));
+        assert!(!order.admits(put(&path("x"), false)));
         assert!(!order.admits(Class::Alone));
         order.over(1);
         order.begin(2, Class::Alone);
         assert!(!order.admits(Class::Read));
-        assert!(!order.admits(Class::Put(&path("x"))));
+        assert!(!order.admits(put(&path("x"), false)));
         assert!(!order.admits(Class::Alone));
     }
 }

@@ -65,7 +65,10 @@ impl Upload {
     }
 
     pub(super) fn class(&self) -> Class<'_> {
-        Class::Put(&self.put.path)
+        Class::Put {
+            path: &self.put.path,
+            parents: self.put.parents,
+        }
     }
 
     pub(super) fn path(&self) -> &VPath {
@@ -98,7 +101,7 @@ impl Upload {
 
     pub(super) fn start(&mut self, seq: u64, fx: &mut Effects) {
         self.started = true;
-        fx.begin(seq, Class::Put(&self.put.path));
+        fx.begin(seq, self.class());
         let options = CreateOptions {
             size: self.put.size,
             mtime: self.put.mtime,
