@@ -1,6 +1,7 @@
 //! The client of a session: writes its plan frame by frame, reads answers, checks that they come in order.
 
 use std::collections::VecDeque;
+use std::fmt;
 
 use fastrand::Rng;
 use ftp_proto::wire::frame::{self, Split};
@@ -10,7 +11,6 @@ use super::fs::digest;
 use super::plan::{PutReq, Req, Said};
 
 /// A request that waits for the last frame of its answer.
-#[derive(Debug)]
 pub(crate) struct Waiting {
     id: u64,
     pub(crate) req: Req,
@@ -20,6 +20,14 @@ pub(crate) struct Waiting {
     pub(crate) first: Option<ReplyHead>,
     pub(crate) payload: Vec<u8>,
     interim: Option<ReplyHead>,
+}
+
+impl fmt::Debug for Waiting {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        let (id, aborted) = (self.id, if self.aborted { ", aborted" } else { "" });
+        let (req, len) = (&self.req, self.payload.len());
+        write!(f, "{id}: {req:?}{aborted}, {len} bytes answered")
+    }
 }
 
 /// A whole answer.

@@ -59,6 +59,11 @@ impl Lane {
         self.steps.push_back(Step::Write(bytes));
     }
 
+    /// A file is open for sending.
+    pub(crate) fn is_reading(&self) -> bool {
+        self.reader.is_some() && !self.is_ended()
+    }
+
     pub(crate) fn may_run(&self) -> bool {
         self.away.is_none() && !self.steps.is_empty()
     }

@@ -1,5 +1,7 @@
 //! What a client of a world will ask for, drawn from the seed.
 
+use std::fmt;
+
 use fastrand::Rng;
 use ftp_proto::session::CreateOptions;
 use ftp_proto::wire::{Code, RequestHead};
@@ -60,7 +62,7 @@ pub(crate) enum Req {
 }
 
 /// An upload.
-#[derive(Clone, Debug)]
+#[derive(Clone)]
 pub(crate) struct PutReq {
     pub(crate) path: VPath,
     pub(crate) bytes: Vec<u8>,
@@ -105,6 +107,21 @@ fn content(rng: &mut Rng, longest: usize) -> Vec<u8> {
     (0..len)
         .map(|at| fill.wrapping_add((at % 251) as u8))
         .collect()
+}
+
+impl fmt::Debug for PutReq {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        write!(
+            f,
+            "{} ({} bytes, wrong size {}, digest {:?}, abort at {:?}, {:?})",
+            self.path,
+            self.bytes.len(),
+            self.wrong_size,
+            self.digest,
+            self.abort_at,
+            self.options
+        )
+    }
 }
 
 impl PutReq {
@@ -237,15 +254,8 @@ impl Req {
 
     /// The header of the first frame, but for its payload and `fin`.
     pub(crate) fn head(&self, id: u64) -> RequestHead {
-        let head = |verb: &str| RequestHead {
-            id,
-            verb: Some(verb.to_owned()),
-            ..RequestHead::default()
-        };
-        let at = |verb: &str, path: &VPath| RequestHead {
-            path: Some(path.as_str().to_owned()),
-            ..head(verb)
-        };
+        let head = |verb| named(id, verb);
+        let at = |verb, path| placed(id, verb, path);
         match self {
             Self::Hello { chunk } => RequestHead {
                 version: Some(1),
@@ -262,6 +272,20 @@ impl Req {
                 resume: put.options.resume,
                 ..at("put", &put.path)
             },
+            Self::Get { .. }
+            | Self::Hash { .. }
+            | Self::Stat { .. }
+            | Self::List { .. }
+            | Self::MakeDir { .. }
+            | Self::Rename { .. }
+            | Self::Remove { .. }
+            | Self::Wrong { .. } => self.plain_head(id),
+        }
+    }
+
+    fn plain_head(&self, id: u64) -> RequestHead {
+        let at = |verb, path| placed(id, verb, path);
+        match self {
             Self::Get {
                 path,
                 offset,
@@ -307,8 +331,9 @@ impl Req {
             },
             Self::Wrong { verb, path, .. } => RequestHead {
                 path: Some((*path).to_owned()),
-                ..head(verb)
+                ..named(id, verb)
             },
+            Self::Hello { .. } | Self::Ping(_) | Self::Put(_) => named(id, "ping"),
         }
     }
 
@@ -327,5 +352,20 @@ impl Req {
             | Self::Rename { .. }
             | Self::Remove { .. } => Vec::new(),
         }
+    }
+}
+
+fn named(id: u64, verb: &str) -> RequestHead {
+    RequestHead {
+        id,
+        verb: Some(verb.to_owned()),
+        ..RequestHead::default()
+    }
+}
+
+fn placed(id: u64, verb: &str, path: &VPath) -> RequestHead {
+    RequestHead {
+        path: Some(path.as_str().to_owned()),
+        ..named(id, verb)
     }
 }

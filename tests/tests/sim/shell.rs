@@ -105,6 +105,11 @@ impl Session {
         self.end == End::Open && !self.told_eof && given && self.appetite() != Appetite::Nothing
     }
 
+    /// A file is open for sending, or being sent.
+    pub(crate) fn is_reading(&self) -> bool {
+        self.end != End::Gone && self.lanes.values().any(Lane::is_reading)
+    }
+
     /// Nothing more will happen.
     pub(crate) fn is_over(&self) -> bool {
         self.end == End::Gone && self.lanes.values().all(Lane::is_settled)

@@ -114,8 +114,6 @@ struct World {
     known: BTreeSet<Vec<u8>>,
     /// No request is left whose effect is unknown.
     certain: bool,
-    /// Files were changed from outside.
-    tampered: bool,
     summary: Summary,
     tells: bool,
 }
@@ -148,6 +146,7 @@ impl World {
             climate: Climate {
                 faults: rough && rng.bool(),
                 shared: sessions > 1,
+                tampered: false,
                 ends: rough,
             },
             config: Arc::new(Config {
@@ -165,7 +164,6 @@ impl World {
             returns: if resumes { RETURNS } else { 0 },
             known: BTreeSet::new(),
             certain: true,
-            tampered: false,
             summary: Summary::default(),
             tells,
         };
@@ -177,11 +175,13 @@ impl World {
             resumes,
             longest: if resumes { 60_000 } else { 25_000 },
         };
+        let mut plan = draw_plan(&mut world.rng, habits);
         for index in 0..sessions {
-            let plan = (0..habits.requests)
-                .map(|_| Req::draw(&mut world.rng, habits))
-                .collect();
-            world.connect(index, plan);
+            world.connect(index, plan.clone());
+            // Often both want the same, and meet on the same partials.
+            if world.rng.bool() {
+                plan = draw_plan(&mut world.rng, habits);
+            }
         }
         if rough {
             world.draw_blows(resumes, sessions);
@@ -230,7 +230,11 @@ impl World {
 
     /// Deals what is due at this step.
     fn befall(&mut self, step: u32) {
-        while let Some((_, index, blow)) = self.blows.pop_front_if(|(at, ..)| *at <= step) {
+        while let Some(&(at, index, blow)) = self.blows.front() {
+            if at > step {
+                break;
+            }
+            self.blows.pop_front();
             let (now, pause) = (self.now, Duration::from_secs(self.rng.u64(..400)));
             let Some(session) = self
                 .sessions
@@ -251,10 +255,15 @@ impl World {
                 Blow::Babble => session.client.babble(&mut self.rng),
                 Blow::Deaf => session.client.reads = false,
                 Blow::Mute => session.client.sends = false,
-                Blow::Truncate => self.truncate(),
+                Blow::Truncate if session.is_reading() => self.truncate(),
+                // Worth the blow only while somebody reads.
+                Blow::Truncate if !session.is_over() => {
+                    self.blows.push_front((step + 1, index, blow));
+                    break;
+                }
                 Blow::Sweep => self.disk.sweep(),
                 Blow::Wait => self.wait(pause),
-                Blow::Lost | Blow::Eof | Blow::Drain => {}
+                Blow::Lost | Blow::Eof | Blow::Drain | Blow::Truncate => {}
             }
         }
     }
@@ -267,7 +276,7 @@ impl World {
             bytes.truncate(len);
         }
         self.climate.shared = true;
-        self.tampered = true;
+        self.climate.tampered = true;
     }
 
     fn wait(&mut self, time: Duration) {
@@ -415,7 +424,7 @@ impl World {
         if self.certain && !self.climate.shared {
             assert_eq!(self.disk.fs.contents(), self.reference.contents());
             self.summary.compared += 1;
-        } else if !self.tampered {
+        } else if !self.climate.tampered {
             for inode in self.disk.fs.files() {
                 assert!(self.known.contains(&*inode.bytes.borrow()), "a mixed file");
             }
@@ -432,6 +441,12 @@ enum Event {
     Eof,
     Run(u64),
     Home(u64),
+}
+
+fn draw_plan(rng: &mut Rng, habits: Habits) -> VecDeque<Req> {
+    (0..habits.requests)
+        .map(|_| Req::draw(rng, habits))
+        .collect()
 }
 
 fn draw_limits(rng: &mut Rng) -> Limits {
