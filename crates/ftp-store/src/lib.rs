@@ -17,6 +17,10 @@ mod live;
 mod meta;
 mod ops;
 mod partial;
+#[cfg(test)]
+mod powercut;
+#[cfg(test)]
+mod record;
 mod resolve;
 mod scratch;
 mod slot;

@@ -211,6 +211,13 @@ impl Checkpoint {
     }
 }
 
+/// For tests: how many bytes a note speaks of.
+#[cfg(test)]
+pub(crate) fn noted(note: &[u8]) -> u64 {
+    let text = String::from_utf8_lossy(note);
+    Checkpoint::parse(&text).map_or(0, |note| note.len)
+}
+
 #[cfg(test)]
 mod tests {
     use super::*;

@@ -105,4 +105,10 @@ impl Store {
     pub fn sweep(&self, now: SystemTime, budget: usize) -> SweepReport {
         sweep::sweep(&self.shared, now, budget)
     }
+
+    /// For tests that look inside.
+    #[cfg(test)]
+    pub(crate) fn shared(&self) -> &Shared {
+        &self.shared
+    }
 }

@@ -3,7 +3,7 @@
 //! The order is the promise: the bytes are on stable storage before the rename, and the folder
 //! (under `full`) before the answer. Nothing here verifies, and nothing here picks a name.
 
-use std::collections::HashMap;
+use std::collections::{BTreeMap, HashMap};
 use std::os::fd::OwnedFd;
 use std::sync::{Arc, Mutex, MutexGuard, PoisonError};
 
@@ -39,7 +39,7 @@ pub struct Parked {
 /// another one uses, so the list is the store's, and every round covers all that is on it.
 #[derive(Default)]
 pub(crate) struct Dirty {
-    waiting: Mutex<HashMap<Identity, Arc<OwnedFd>>>,
+    waiting: Mutex<BTreeMap<Identity, Arc<OwnedFd>>>,
     /// Held from taking the list to the end of its syncs: a round that finds the list empty must not
     /// answer before the round that took it.
     flushing: Mutex<()>,

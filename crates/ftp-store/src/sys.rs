@@ -1,7 +1,8 @@
 //! The calls that change the disk: every one the store makes, each in one line.
 //!
 //! Nothing here decides anything. They stand together so that one place sees every change in its
-//! order, which is what the power-cut model replays. All errors are those of the system call named.
+//! order: under test they are recorded, and the power-cut model replays the record. All errors are
+//! those of the system call named.
 
 use std::os::fd::{AsFd, OwnedFd};
 
@@ -12,13 +13,19 @@ use rustix::fs::{
 use rustix::io::{Errno, retry_on_intr};
 use rustix::path::Arg;
 
+#[cfg(test)]
+use crate::record;
+
 /// The store's own extended attribute.
 const ATTRIBUTE: &str = "user.muxftp.partial";
 
 /// `openat(O_CREAT | O_EXCL)`: a new, empty file for reading and writing.
 pub(crate) fn create(dir: impl AsFd, name: &str, mode: Mode) -> Result<OwnedFd, Errno> {
     let flags = OFlags::RDWR | OFlags::CREATE | OFlags::EXCL | OFlags::NOFOLLOW | OFlags::CLOEXEC;
-    fs::openat(dir, name, flags, mode)
+    let file = fs::openat(&dir, name, flags, mode)?;
+    #[cfg(test)]
+    record::create(dir, name, &file);
+    Ok(file)
 }
 
 /// `pwrite(2)`, all of it.
@@ -30,6 +37,12 @@ pub(crate) fn write(file: impl AsFd, bytes: &[u8], offset: u64) -> Result<(), Er
             0 => return Err(Errno::IO),
             count => done += count,
         }
+        #[cfg(test)]
+        record::write(
+            &file,
+            at,
+            &rest[..done - usize::try_from(at - offset).unwrap()],
+        );
     }
     Ok(())
 }
@@ -44,7 +57,10 @@ pub(crate) fn reserve(file: impl AsFd, offset: u64, len: u64) -> Result<(), Errn
 
 /// `ftruncate(2)`; also gives back room that was reserved behind `len`.
 pub(crate) fn truncate(file: impl AsFd, len: u64) -> Result<(), Errno> {
-    retry_on_intr(|| fs::ftruncate(&file, len))
+    retry_on_intr(|| fs::ftruncate(&file, len))?;
+    #[cfg(test)]
+    record::truncate(&file, len);
+    Ok(())
 }
 
 /// `fgetxattr(2)` of the store's own attribute; returns its length.
@@ -54,15 +70,21 @@ pub(crate) fn attribute(file: impl AsFd, value: &mut [u8]) -> Result<usize, Errn
 
 /// `fsetxattr(2)` of the store's own attribute.
 pub(crate) fn set_attribute(file: impl AsFd, value: &[u8]) -> Result<(), Errno> {
-    fs::fsetxattr(file, ATTRIBUTE, value, XattrFlags::empty())
+    fs::fsetxattr(&file, ATTRIBUTE, value, XattrFlags::empty())?;
+    #[cfg(test)]
+    record::attribute(file, Some(value));
+    Ok(())
 }
 
 /// `fremovexattr(2)` of the store's own attribute.
 pub(crate) fn clear_attribute(file: impl AsFd) -> Result<(), Errno> {
-    match fs::fremovexattr(file, ATTRIBUTE) {
-        Err(Errno::NODATA | Errno::NOTSUP | Errno::NOSYS) => Ok(()),
-        other => other,
+    match fs::fremovexattr(&file, ATTRIBUTE) {
+        Err(Errno::NODATA | Errno::NOTSUP | Errno::NOSYS) => {}
+        other => other?,
     }
+    #[cfg(test)]
+    record::attribute(file, None);
+    Ok(())
 }
 
 /// `fchmod(2)`.
@@ -88,12 +110,18 @@ pub(crate) fn set_mtime(file: impl AsFd, seconds: i64, nanos: u32) -> Result<(),
 
 /// `fsync(2)` of a file.
 pub(crate) fn sync_all(file: impl AsFd) -> Result<(), Errno> {
-    retry_on_intr(|| fs::fsync(&file))
+    retry_on_intr(|| fs::fsync(&file))?;
+    #[cfg(test)]
+    record::sync(file, true);
+    Ok(())
 }
 
 /// `fdatasync(2)` of a file.
 pub(crate) fn sync_data(file: impl AsFd) -> Result<(), Errno> {
-    retry_on_intr(|| fs::fdatasync(&file))
+    retry_on_intr(|| fs::fdatasync(&file))?;
+    #[cfg(test)]
+    record::sync(file, false);
+    Ok(())
 }
 
 /// `fsync(2)` of a folder that may be held with `O_PATH`.
@@ -101,19 +129,28 @@ pub(crate) fn sync_dir(dir: impl AsFd) -> Result<(), Errno> {
     let dir = crate::jail::reopen(dir)?;
     match retry_on_intr(|| fs::fsync(&dir)) {
         // Some file systems have nothing to sync in a folder.
-        Err(Errno::INVAL | Errno::NOTSUP) => Ok(()),
-        other => other,
+        Err(Errno::INVAL | Errno::NOTSUP) => {}
+        other => other?,
     }
+    #[cfg(test)]
+    record::sync_dir(dir);
+    Ok(())
 }
 
 /// `syncfs(2)` of the file system that holds `file`.
 pub(crate) fn sync_file_system(file: impl AsFd) -> Result<(), Errno> {
-    retry_on_intr(|| fs::syncfs(&file))
+    retry_on_intr(|| fs::syncfs(&file))?;
+    #[cfg(test)]
+    record::sync_system();
+    Ok(())
 }
 
 /// `renameat(2)`: replaces what stands there, in one step.
 pub(crate) fn rename(from: impl AsFd, old: &str, to: impl AsFd, new: &str) -> Result<(), Errno> {
-    fs::renameat(from, old, to, new)
+    fs::renameat(&from, old, &to, new)?;
+    #[cfg(test)]
+    record::rename(from, old, to, new);
+    Ok(())
 }
 
 /// `renameat2(RENAME_NOREPLACE)`, or what comes nearest where the file system lacks it.
@@ -126,15 +163,24 @@ pub(crate) fn rename_new(
     new: &str,
 ) -> Result<(), Errno> {
     match fs::renameat_with(&from, old, &to, new, RenameFlags::NOREPLACE) {
-        Err(Errno::INVAL | Errno::NOSYS | Errno::NOTSUP) => rename_new_by_link(from, old, to, new),
-        other => other,
+        Err(Errno::INVAL | Errno::NOSYS | Errno::NOTSUP) => {
+            return rename_new_by_link(from, old, to, new);
+        }
+        other => other?,
     }
+    #[cfg(test)]
+    record::rename(from, old, to, new);
+    Ok(())
 }
 
 /// A hard link fails in one step if the name is taken. Folders have none: there we can only look first.
 fn rename_new_by_link(from: impl AsFd, old: &str, to: impl AsFd, new: &str) -> Result<(), Errno> {
     match fs::linkat(&from, old, &to, new, AtFlags::empty()) {
-        Ok(()) => unlink(from, old),
+        Ok(()) => {
+            #[cfg(test)]
+            record::link(&from, old, to, new);
+            unlink(from, old)
+        }
         Err(Errno::PERM | Errno::NOTSUP | Errno::ISDIR | Errno::MLINK) => {
             if crate::meta::Stat::find(&to, new)?.is_some() {
                 return Err(Errno::EXIST);
@@ -147,15 +193,28 @@ fn rename_new_by_link(from: impl AsFd, old: &str, to: impl AsFd, new: &str) -> R
 
 /// `unlinkat(2)` of anything but a folder.
 pub(crate) fn unlink(dir: impl AsFd, name: impl Arg) -> Result<(), Errno> {
-    fs::unlinkat(dir, name, AtFlags::empty())
+    name.into_with_c_str(|name| {
+        fs::unlinkat(&dir, name, AtFlags::empty())?;
+        #[cfg(test)]
+        record::remove(&dir, &name.to_string_lossy());
+        Ok(())
+    })
 }
 
 /// `unlinkat(AT_REMOVEDIR)`: an empty folder.
 pub(crate) fn remove_dir(dir: impl AsFd, name: impl Arg) -> Result<(), Errno> {
-    fs::unlinkat(dir, name, AtFlags::REMOVEDIR)
+    name.into_with_c_str(|name| {
+        fs::unlinkat(&dir, name, AtFlags::REMOVEDIR)?;
+        #[cfg(test)]
+        record::remove(&dir, &name.to_string_lossy());
+        Ok(())
+    })
 }
 
 /// `mkdirat(2)`, the process's umask honoured.
 pub(crate) fn make_dir(dir: impl AsFd, name: &str) -> Result<(), Errno> {
-    fs::mkdirat(dir, name, Mode::from_raw_mode(0o777))
+    fs::mkdirat(&dir, name, Mode::from_raw_mode(0o777))?;
+    #[cfg(test)]
+    record::create(&dir, name, crate::jail::child(&dir, name)?);
+    Ok(())
 }
