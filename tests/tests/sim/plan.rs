@@ -89,6 +89,8 @@ pub(crate) struct Habits {
     pub(crate) requests: usize,
     /// Uploads are resumable, large and right, so that a broken connection can be made good.
     pub(crate) resumes: bool,
+    /// Nothing but pings: answers that cost the server nothing but their bytes.
+    pub(crate) pings: bool,
     pub(crate) longest: usize,
 }
 
@@ -185,6 +187,7 @@ impl Req {
             _ => (0, None),
         };
         match rng.u32(..20) {
+            _ if habits.pings => Self::Ping(vec![b'p'; 4096 - rng.usize(..9)]),
             0..=6 => Self::Put(PutReq::draw(rng, habits)),
             7..=11 => {
                 let (offset, length) = range(rng);

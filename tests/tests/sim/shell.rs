@@ -355,6 +355,13 @@ impl Session {
         }
     }
 
+    /// A range of the file is still in the outbox.
+    fn is_sending(&self, wanted: u64) -> bool {
+        let of_it =
+            |segment: &Segment| matches!(segment, Segment::File { file, .. } if *file == wanted);
+        self.outbox.iter().any(of_it)
+    }
+
     fn act(&mut self, action: Action) {
         let open = self.end == End::Open;
         match action {
@@ -393,6 +400,9 @@ impl Session {
                     "a job twice"
                 );
                 self.last_job = job.0;
+                if open && matches!(op, DiskOp::Release) {
+                    assert!(!self.is_sending(file.0), "released while it is sent");
+                }
                 self.lane(file.0).ask(job, op);
             }
             Action::Close { channel, flush } => {

@@ -173,6 +173,7 @@ impl World {
         let habits = Habits {
             requests: world.rng.usize(1..60),
             resumes,
+            pings: !resumes && world.rng.u32(..12) == 0,
             longest: if resumes { 60_000 } else { 25_000 },
         };
         let mut plan = draw_plan(&mut world.rng, habits);
@@ -200,7 +201,12 @@ impl World {
             chunk: 4096 + rng.u32(..20_000),
         });
         let chunk = 1 + rng.usize(..self.config.limits.chunk_bytes as usize);
-        let ahead = 1 + rng.usize(..2 * self.config.limits.pipeline);
+        // Some ask for more than the server said it takes.
+        let ahead = if rng.u32(..3) == 0 {
+            1000
+        } else {
+            1 + rng.usize(..2 * self.config.limits.pipeline)
+        };
         let client = Client::new(plan, chunk, ahead, rng.bool());
         let session = Session::new(index, &self.config, client, self.now);
         self.sessions.push(session);
