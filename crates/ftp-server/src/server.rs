@@ -16,6 +16,7 @@ use mio::net::TcpListener;
 use mio::{Poll, Waker};
 use socket2::{Domain, Protocol, Socket, Type};
 
+use crate::conn;
 use crate::metrics::Metrics;
 use crate::pool::{Mailbox, Pool};
 pub use crate::reactor::Ended;
@@ -230,6 +231,7 @@ fn listen(address: SocketAddr) -> io::Result<StdListener> {
     )?;
     socket.set_reuse_address(true)?;
     socket.set_nonblocking(true)?;
+    conn::tune(&socket)?;
     socket.bind(&address.into())?;
     socket.listen(BACKLOG)?;
     Ok(socket.into())

@@ -24,6 +24,7 @@ pub(crate) use self::inbox::Inbox;
 use self::outbox::Outbox;
 pub(crate) use self::outbox::{Flush, FlushState};
 use self::transport::Transport;
+pub(crate) use self::transport::tune;
 
 /// Most bytes that one call of [`Conn::linger`] swallows, so that a talkative peer cannot hold the loop.
 const LINGER_BYTES_A_CALL: u64 = 256 * 1024;
@@ -82,14 +83,12 @@ pub(crate) enum Linger {
 }
 
 impl Conn {
-    /// Takes over a connected socket: sets `TCP_NODELAY` and keep-alive.
-    ///
-    /// Options that the kernel refuses are let go: a socket that is broken already says so at the first read.
+    /// Takes over a connected socket, whose listener was given to [`tune`].
     pub(crate) fn new(stream: TcpStream) -> Self {
         Self {
             inbox: Inbox::default(),
             outbox: Outbox::default(),
-            transport: Transport::plain(stream),
+            transport: Transport::Plain(stream),
             // Optimistic: the first call finds out, and saves a turn of the loop if there are bytes already.
             ready: Readiness {
                 readable: true,

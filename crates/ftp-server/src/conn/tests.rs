@@ -42,6 +42,7 @@ impl Rig {
 
     fn tuned(tune: impl Fn(&SockRef<'_>)) -> Self {
         let listener = TcpListener::bind("127.0.0.1:0").unwrap();
+        super::tune(&SockRef::from(&listener)).unwrap();
         tune(&SockRef::from(&listener));
         let peer = std::net::TcpStream::connect(listener.local_addr().unwrap()).unwrap();
         tune(&SockRef::from(&peer));

@@ -11,7 +11,7 @@ use ftp_store::ReadFile;
 use mio::net::TcpStream;
 use rustix::io::Errno;
 use rustix::net::{SendAncillaryBuffer, SendFlags};
-use socket2::{SockRef, TcpKeepalive};
+use socket2::{Socket, TcpKeepalive};
 
 /// After so much silence the kernel asks whether the peer is still there.
 const KEEPALIVE_IDLE: Duration = Duration::from_secs(60);
@@ -38,22 +38,21 @@ pub(super) enum FileSent {
     Failed(io::Error),
 }
 
-impl Transport {
-    /// A plain TCP stream, tuned: answers leave at once, dead peers are noticed.
-    pub(super) fn plain(stream: TcpStream) -> Self {
-        let keepalive = TcpKeepalive::new()
-            .with_time(KEEPALIVE_IDLE)
-            .with_interval(KEEPALIVE_INTERVAL)
-            .with_retries(KEEPALIVE_COUNT);
-        let tuned = stream
-            .set_nodelay(true)
-            .and_then(|()| SockRef::from(&stream).set_tcp_keepalive(&keepalive));
-        if let Err(error) = tuned {
-            tracing::debug!(%error, "socket options refused");
-        }
-        Self::Plain(stream)
-    }
+/// Sets what every connection of a listener is to have: answers leave at once, dead peers are noticed.
+/// On Linux an accepted socket inherits both (tcp(7)), which saves five system calls a connection.
+///
+/// # Errors
+/// If the kernel refuses an option.
+pub(crate) fn tune(listener: &Socket) -> io::Result<()> {
+    let keepalive = TcpKeepalive::new()
+        .with_time(KEEPALIVE_IDLE)
+        .with_interval(KEEPALIVE_INTERVAL)
+        .with_retries(KEEPALIVE_COUNT);
+    listener.set_tcp_nodelay(true)?;
+    listener.set_tcp_keepalive(&keepalive)
+}
 
+impl Transport {
     /// The socket, for the poll.
     pub(super) fn source(&mut self) -> &mut TcpStream {
         match self {

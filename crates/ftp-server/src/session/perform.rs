@@ -199,7 +199,8 @@ impl Session {
             link.progress = ctx.now;
         }
         match link.conn.linger(ctx.scratch) {
-            Linger::Flushing | Linger::Waiting => false,
+            // It reads a bounded portion: while there is more, it is asked again.
+            Linger::Flushing | Linger::Waiting => link.conn.readable(),
             Linger::Done => {
                 self.drop_link(channel);
                 true
