@@ -15,6 +15,7 @@ pub mod files;
 pub mod peer;
 pub mod process;
 pub mod proxy;
+pub mod rogue;
 pub mod server;
 
 pub use bystander::Bystander;
@@ -23,4 +24,5 @@ pub use deadline::{SOON, eventually};
 pub use files::Scratch;
 pub use peer::Peer;
 pub use proxy::{Fault, Proxy, Way};
+pub use rogue::Rogue;
 pub use server::{Options, Server};

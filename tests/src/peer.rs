@@ -38,7 +38,9 @@ impl Peer {
         Self::over(socket.into()).greet()
     }
 
-    fn over(stream: TcpStream) -> Self {
+    /// Speaks over a connection that is there.
+    #[must_use]
+    pub fn over(stream: TcpStream) -> Self {
         stream.set_read_timeout(Some(SOON)).unwrap();
         stream.set_write_timeout(Some(SOON)).unwrap();
         stream.set_nodelay(true).unwrap();

@@ -310,16 +310,24 @@ fn a_slow_disk_delays_nobody_else() {
         b"",
     );
     let start = Instant::now();
-    let mut slowest = Duration::ZERO;
+    let mut times = Vec::new();
     while start.elapsed() < Duration::from_millis(1500) {
         let asked = Instant::now();
         quick.still_works();
-        slowest = slowest.max(asked.elapsed());
+        times.push(asked.elapsed());
     }
-    assert!(
-        slowest < Duration::from_millis(250),
-        "a ping took {slowest:?}"
+    times.sort();
+    // The median is the loop's; the slowest is what a busy machine makes of it.
+    let (median, slowest) = (times[times.len() / 2], times[times.len() - 1]);
+    println!(
+        "{} pings: median {median:?}, slowest {slowest:?}",
+        times.len()
     );
+    assert!(
+        median < Duration::from_millis(20),
+        "the median ping took {median:?}"
+    );
+    assert!(slowest < Duration::from_secs(1), "a ping took {slowest:?}");
     slow.stream().set_read_timeout(Some(SOON)).unwrap();
     assert!(slow.rest(50).0["error"].is_null());
     assert!(

@@ -1,0 +1,32 @@
+//! The command line: what a person or a script sees of the client.
+
+#![allow(clippy::unwrap_used, reason = "test code fails by panicking")]
+
+#[path = "cli/exits.rs"]
+mod exits;
+#[path = "cli/interrupt.rs"]
+mod interrupt;
+#[path = "cli/json.rs"]
+mod json;
+#[path = "cli/manage.rs"]
+mod manage;
+#[path = "cli/output.rs"]
+mod output;
+#[path = "cli/rogue.rs"]
+mod rogue;
+#[path = "cli/transfer.rs"]
+mod transfer;
+#[path = "cli/tree.rs"]
+mod tree;
+
+use ftp_tests::{Client, Options, Server};
+
+/// A server that syncs nothing: these tests are not about that.
+fn server() -> Server {
+    Server::start(Options::new().args(["--durability", "none"]))
+}
+
+/// A client of it.
+fn client(server: &Server) -> Client {
+    Client::of(server.addr())
+}

@@ -1,0 +1,134 @@
+//! Ctrl-C and SIGTERM: the old file stays, the partial is kept, and the client says how to go on.
+
+use std::fs;
+use std::time::{Duration, Instant};
+
+use ftp_tests::client::finish;
+use ftp_tests::files::{random_bytes, sha256_of};
+use ftp_tests::{Client, Fault, Proxy, Ran, SOON, Scratch, Server, Way, eventually};
+use rustix::process::Signal;
+
+use crate::server;
+
+const MIB: usize = 1 << 20;
+
+/// Starts a client through a proxy that stalls at `stall`, and sends it `signals` when the bytes have come so far.
+fn interrupted(
+    server: &Server,
+    way: Way,
+    stall: u64,
+    signals: &[Signal],
+    dir: &Scratch,
+    args: &[&str],
+) -> Ran {
+    let proxy = Proxy::start(server.addr(), Fault::StallAfter(stall), way, 100);
+    let process = Client::of(proxy.addr()).dir(dir.path()).args(args).spawn();
+    eventually("the transfer is under way", SOON, || match way {
+        Way::Up => proxy.sent_up() >= stall,
+        Way::Down => proxy.sent_down() >= stall,
+    });
+    for signal in signals {
+        process.signal(*signal);
+    }
+    finish(process, SOON)
+}
+
+/// The command that the client says resumes the transfer.
+fn resume_command(ran: &Ran) -> &str {
+    ran.stderr
+        .lines()
+        .map(str::trim)
+        .find_map(|line| {
+            line.find("ftp-client ")
+                .map(|at| &line[at..])
+                .filter(|line| line.contains("put") || line.contains("get"))
+        })
+        .unwrap_or_else(|| panic!("no command in {}", ran.stderr))
+}
+
+#[test]
+fn an_interrupted_download_keeps_the_old_file_and_goes_on() {
+    let (server, scratch) = (server(), Scratch::new("int-get"));
+    let bytes = random_bytes(1, 30 * MIB);
+    fs::write(server.file("f"), &bytes).unwrap();
+    for (signal, code) in [(Signal::INT, 130), (Signal::TERM, 143)] {
+        fs::write(scratch.join("f"), "old").unwrap();
+        let ran = interrupted(
+            &server,
+            Way::Down,
+            20 * MIB as u64,
+            &[signal],
+            &scratch,
+            &["get", "f"],
+        );
+        assert!(resume_command(&ran).contains(" f"), "{}", ran.stderr);
+        ran.exits(code);
+        assert_eq!(fs::read_to_string(scratch.join("f")).unwrap(), "old");
+        let proxy = Proxy::start(server.addr(), Fault::Healthy, Way::Down, 0);
+        Client::of(proxy.addr())
+            .dir(scratch.path())
+            .args(["get", "f"])
+            .run()
+            .ok();
+        assert!(fs::read(scratch.join("f")).unwrap() == bytes);
+        let again = proxy.sent_down();
+        assert!(again < 20 * MIB as u64, "{again} bytes were sent again");
+        assert_eq!(
+            fs::read_dir(scratch.path()).unwrap().count(),
+            1,
+            "a partial is left"
+        );
+    }
+}
+
+#[test]
+fn an_interrupted_upload_keeps_the_old_file_and_goes_on() {
+    let (server, scratch) = (server(), Scratch::new("int-put"));
+    let local = scratch.file("f", 1, 60 << 20);
+    fs::write(server.file("f"), "old").unwrap();
+    let ran = interrupted(
+        &server,
+        Way::Up,
+        40 << 20,
+        &[Signal::INT],
+        &scratch,
+        &["put", "f"],
+    );
+    assert!(resume_command(&ran).contains(" f"), "{}", ran.stderr);
+    ran.exits(130);
+    assert_eq!(fs::read_to_string(server.file("f")).unwrap(), "old");
+    let proxy = Proxy::start(server.addr(), Fault::Healthy, Way::Up, 0);
+    eventually("the upload goes on where it broke", SOON, || {
+        Client::of(proxy.addr())
+            .dir(scratch.path())
+            .args(["put", "f"])
+            .run()
+            .ok();
+        true
+    });
+    assert_eq!(sha256_of(&server.file("f")), sha256_of(&local));
+    let again = proxy.sent_up();
+    assert!(again < 45 << 20, "{again} bytes were sent again");
+}
+
+#[test]
+fn a_second_signal_cuts_at_once() {
+    let (server, scratch) = (server(), Scratch::new("int-twice"));
+    fs::write(server.file("f"), random_bytes(1, 30 * MIB)).unwrap();
+    let start = Instant::now();
+    let ran = interrupted(
+        &server,
+        Way::Down,
+        10 * MIB as u64,
+        &[Signal::INT, Signal::INT],
+        &scratch,
+        &["get", "f"],
+    );
+    ran.exits(130);
+    assert!(
+        start.elapsed() < Duration::from_secs(10),
+        "{:?}",
+        start.elapsed()
+    );
+    assert!(!scratch.join("f").exists());
+}

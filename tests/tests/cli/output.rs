@@ -1,0 +1,96 @@
+//! Who says what, and where.
+
+use std::fs;
+use std::process::{Command, Stdio};
+
+use ftp_tests::server::program;
+use ftp_tests::{Client, Scratch};
+
+use crate::{client, server};
+
+#[test]
+fn data_on_standard_output_all_else_on_standard_error() {
+    let (server, scratch) = (server(), Scratch::new("output"));
+    let local = scratch.file("f", 1, 3_000_000);
+    for args in [&[][..], &["-q"], &["-v"]] {
+        let ran = client(&server).args(args).arg("put").arg(&local).run().ok();
+        assert_eq!(ran.text(), "", "{args:?}");
+        assert!(
+            !ran.stderr.contains('\u{1b}') && !ran.stderr.contains('\r'),
+            "{:?}",
+            ran.stderr
+        );
+        if args == ["-q"] {
+            assert_eq!(ran.stderr, "");
+        }
+        if args == ["-v"] {
+            assert!(ran.stderr.contains('f'), "{}", ran.stderr);
+        }
+    }
+    let ran = client(&server).args(["-q", "get", "none"]).run().exits(3);
+    assert!(
+        ran.stderr.contains("none"),
+        "an error is told even to the quiet: {}",
+        ran.stderr
+    );
+}
+
+#[test]
+fn a_reader_that_leaves_is_no_error() {
+    let server = server();
+    for n in 0..3000 {
+        fs::write(server.file(format!("a rather long name, number {n}")), "").unwrap();
+    }
+    let script = format!(
+        "{} -s {} ls | head -n 1",
+        program("ftp-client").display(),
+        server.addr()
+    );
+    let output = Command::new("sh")
+        .args(["-c", &script])
+        .stdin(Stdio::null())
+        .output()
+        .unwrap();
+    assert_eq!(String::from_utf8_lossy(&output.stderr), "");
+    assert_eq!(
+        output.stdout.iter().filter(|byte| **byte == b'\n').count(),
+        1
+    );
+}
+
+#[test]
+fn help_tells_everything() {
+    let help = Client::bare().arg("--help").run().ok();
+    for verb in [
+        "put", "get", "cat", "ls", "stat", "hash", "mkdir", "mv", "rm", "ping",
+    ] {
+        assert!(help.text().contains(&format!("\n  {verb} ")), "{verb}");
+        let own = Client::bare().args([verb, "--help"]).run().ok();
+        assert!(
+            own.text().contains(&format!("Usage: ftp-client {verb}")),
+            "{}",
+            own.text()
+        );
+    }
+    let version = Client::bare().arg("--version").run().ok();
+    assert!(
+        version.text().starts_with("ftp-client "),
+        "{}",
+        version.text()
+    );
+}
+
+#[test]
+fn readme_and_help_have_the_same_exit_codes() {
+    let help = Client::bare().arg("--help").run().ok();
+    let readme = fs::read_to_string(concat!(env!("CARGO_MANIFEST_DIR"), "/../README.md")).unwrap();
+    let (_, table) = readme.split_once("## Exit codes").unwrap();
+    let table = table.split("\n## ").next().unwrap();
+    for code in (0..=14)
+        .map(|code| code.to_string())
+        .chain(["130".into(), "143".into()])
+    {
+        assert!(table.contains(&format!("| {code} |")), "README: {code}");
+        assert!(help.text().contains(&code), "help: {code}");
+    }
+}
