@@ -5,17 +5,21 @@
     reason = "a test looks at the disk past the jail"
 )]
 #![allow(
+    clippy::print_stdout,
     clippy::unwrap_used,
     clippy::wildcard_enum_match_arm,
-    reason = "a test may panic"
+    reason = "a test may panic, and says what it skips"
 )]
 
 mod common;
+mod crowd;
 mod jail;
 mod list;
 mod names;
+mod race;
 mod read;
 mod resume;
+mod space;
 mod sweep;
 mod sync;
 mod upload;
