@@ -13,7 +13,7 @@ import ours
 import scenarios
 import table
 from bench import Bench
-from proc import stop_all
+from proc import adopt_orphans, stop_all
 
 REPO = os.path.dirname(os.path.dirname(os.path.dirname(os.path.abspath(__file__))))
 UNITS = {"K": 1 << 10, "M": 1 << 20, "G": 1 << 30}
@@ -145,6 +145,7 @@ def interrupted(number, _frame):
 def main(argv):
     args = arguments(argv)
     signal.signal(signal.SIGTERM, interrupted)
+    adopt_orphans()
     try:
         results = run(args)
     except KeyboardInterrupt:

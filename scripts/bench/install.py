@@ -26,6 +26,7 @@ INSTALLED = {
 }
 UNPACKED = {
     "pure-ftpd": ("pure-ftpd", "usr/sbin/pure-ftpd"),
+    "pure-pw": ("pure-ftpd-common", "usr/bin/pure-pw"),
     "proftpd": ("proftpd-core", "usr/sbin/proftpd"),
     "pyftpdlib": ("python3-pyftpdlib", "usr/lib/python3/dist-packages/pyftpdlib"),
 }

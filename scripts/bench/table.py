@@ -21,7 +21,8 @@ def of_contest(contest):
 def row(contest, entry, ours):
     figures = sorted(contest.figure(cost.seconds) for cost in entry.costs)
     shown = [number(figure, contest.digits) for figure in (figures[0], figures[-1])]
-    name = f"**{entry.name}**" if entry.ours else f"*{entry.name}*" if entry.limit else entry.name
+    name = entry.name.replace("|", "\\|")
+    name = f"**{name}**" if entry.ours else f"*{name}*" if entry.limit else name
     cells = [name, entry.verifies, number(contest.figure(entry.median("seconds")), contest.digits), "–".join(shown)]
     cells += ["" if mine is entry else f"× {contest.ratio(mine, entry):.2f}" for mine in ours]
     cells += [f"{entry.median('client_cpu'):.2f}", f"{entry.median('server_cpu'):.2f}"]

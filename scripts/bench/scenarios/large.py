@@ -18,18 +18,18 @@ def down(bench):
     def add(label, kind, command, verifies="–"):
         server = bench.server(kind)
         if server:
-            target = bench.target(label.replace(" ", ""))
+            target = bench.target(plain(label))
             line = command.format(addr=server.addr, name=name, target=target, s=server, root=bench.root)
             entries.append(entry_to_file(bench, label, line, server, name, target, verifies))
 
     add("rsync daemon", peers.Rsyncd, "rsync -W rsync://{addr}/m/{name} {target}", "xxh128")
-    add("vsftpd + curl", peers.Vsftpd, "curl -sf -o {target} ftp://{addr}/{name}")
-    add("nginx + curl", peers.Nginx, "curl -sf -o {target} http://{addr}/{name}")
-    add("lighttpd + curl", peers.Lighttpd, "curl -sf -o {target} http://{addr}/{name}")
+    add("vsftpd + curl", peers.Vsftpd, "curl -sf -o {target} {s.url}/{name}")
+    add("nginx + curl", peers.Nginx, "curl -sf -o {target} {s.url}/{name}")
+    add("lighttpd + curl", peers.Lighttpd, "curl -sf -o {target} {s.url}/{name}")
     add(
         "nginx + curl + openssl",
         peers.Nginx,
-        "curl -sf -o {target} http://{addr}/{name} && openssl dgst -sha256 {target}",
+        "curl -sf -o {target} {s.url}/{name} && openssl dgst -sha256 {target}",
         VERIFIED,
     )
     add("scp", peers.Sshd, "scp {s.client} {s.host}:{root}/{name} {target}", "MAC")
@@ -54,7 +54,7 @@ def ours_down(bench, name):
     for label, flag, verifies in (("muxftp", "", VERIFIED), ("muxftp --no-verify", "--no-verify", "–")):
         if flag and not bench.client_knows(flag):
             continue
-        target = bench.target(label.replace(" ", ""))
+        target = bench.target(plain(label))
         line = server.client(f"get {flag} {name} {target}".replace("  ", " "))
         entries.append(entry_to_file(bench, label, line, server, name, target, verifies, ours=True))
     return entries
@@ -70,6 +70,11 @@ def entry_to_file(bench, label, line, server, name, target, verifies, ours=False
         after=cleaned(data.Proof(bench.source(name), target), target),
         ours=ours,
     )
+
+
+def plain(label):
+    """A label as a file name that no shell minds."""
+    return "".join(letter if letter.isalnum() else "-" for letter in label)
 
 
 def cleaned(proof, path):
@@ -98,17 +103,17 @@ def down_null(bench):
                 continue
             line = server.client(f"get {flag} {name} -".replace("  ", " ")) + " > /dev/null"
             entries.append(Entry(label, line, server=server, verifies=verifies, ours=True))
-    for label, kind, scheme in (
-        ("lighttpd + curl", peers.Lighttpd, "http"),
-        ("nginx + curl", peers.Nginx, "http"),
-        ("vsftpd + curl", peers.Vsftpd, "ftp"),
+    for label, kind in (
+        ("lighttpd + curl", peers.Lighttpd),
+        ("nginx + curl", peers.Nginx),
+        ("vsftpd + curl", peers.Vsftpd),
     ):
         server = bench.server(kind)
         if server:
-            entries.append(Entry(label, f"curl -sf -o /dev/null {scheme}://{server.addr}/{name}", server=server))
+            entries.append(Entry(label, f"curl -sf -o /dev/null {server.url}/{name}", server=server))
     server = bench.server(peers.Nginx)
     if server:
-        line = f"curl -sf http://{server.addr}/{name} | openssl dgst -sha256"
+        line = f"curl -sf {server.url}/{name} | openssl dgst -sha256"
         entries.append(Entry("nginx + curl | openssl", line, server=server, verifies=VERIFIED))
     server = bench.server(peers.Sshd)
     if server:
@@ -125,10 +130,11 @@ def up(bench):
     def add(label, server, command, verifies="–", ours=False):
         if not server:
             return
-        folder = os.path.join(bench.inbox, label.replace(" ", ""))
+        folder = os.path.join(bench.inbox, plain(label))
         target = os.path.join(folder, name)
         where = os.path.relpath(target, bench.root)
-        line = command.format(addr=server.addr, source=source, where=where, target=target, s=server)
+        inbox = os.path.dirname(where)
+        line = command.format(addr=server.addr, source=source, where=where, inbox=inbox, target=target, s=server)
 
         def before(clear=bench.clear(target, bench.args.size)):
             clear()
@@ -143,12 +149,11 @@ def up(bench):
         if bench.unsynced:
             synced = bench.muxftp("--durability", "full")
             add("muxftp, full durability", synced, synced.client("put {source} {where}"), VERIFIED, ours=True)
-    lftp = "lftp -c 'set net:timeout 20; set ftp:passive-mode on; open ftp://{addr}; put -O $(dirname {where}) {source}'"
-    lftp = lftp.replace("$(dirname {where})", "{where}/..")
+    lftp = "lftp -c 'set net:timeout 20; open {s.url}; put -O {inbox} {source}'"
     add("vsftpd + lftp", bench.server(peers.Vsftpd), lftp)
-    add("vsftpd + curl", bench.server(peers.Vsftpd), "curl -sf -T {source} ftp://{addr}/{where}")
+    add("vsftpd + curl", bench.server(peers.Vsftpd), "curl -sf -T {source} {s.url}/{where}")
     add("Pure-FTPd + lftp", bench.server(peers.PureFtpd), lftp)
-    add("nginx DAV + curl", bench.server(peers.Nginx), "curl -sf -T {source} http://{addr}/{where}")
+    add("nginx DAV + curl", bench.server(peers.Nginx), "curl -sf -T {source} {s.url}/{where}")
     add("rsync daemon", bench.server(peers.Rsyncd), "rsync -W {source} rsync://{addr}/m/{where}", "xxh128")
     add("scp", bench.server(peers.Sshd), "scp {s.client} {source} {s.host}:{target}", "MAC")
     return [contest(bench, "up", f"Upload of {bench.args.size / GIB:g} GiB", entries)]

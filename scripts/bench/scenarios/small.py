@@ -5,7 +5,7 @@ import os
 import data
 import peers
 from contest import Contest, Entry
-from scenarios.large import VERIFIED, cleaned
+from scenarios.large import VERIFIED, cleaned, plain
 
 COUNT, QUICK_COUNT, SIZE = 10_000, 1_000, 4096
 
@@ -26,7 +26,7 @@ def down_of(bench, count, size, title, every_peer=True):
 
     def add(label, server, command, verifies="–", ours=False):
         if server:
-            target = bench.target(label.replace(" ", ""))
+            target = bench.target(plain(label))
             line = command.format(addr=server.addr, name=name, target=target, s=server, root=bench.root)
             entries.append(entry(bench, label, line, server, name, target, verifies, ours))
 
@@ -39,7 +39,7 @@ def down_of(bench, count, size, title, every_peer=True):
         if server:
             urls = curl_list(bench, name, server)
             add("nginx + curl -Z", server, f"curl -sf -Z --parallel-max 50 -K {urls}")
-        mirror = "lftp -c 'set net:timeout 20; open ftp://{addr}; mirror -P8 {name} {target}'"
+        mirror = "lftp -c 'set net:timeout 20; open {s.url}; mirror -P8 {name} {target}'"
         add("vsftpd + lftp ×8", bench.server(peers.Vsftpd), mirror)
         add("scp", bench.server(peers.Sshd), "scp {s.client} -r {s.host}:{root}/{name} {target}", "MAC")
     target = bench.target("copied")
@@ -65,12 +65,12 @@ def entry(bench, label, line, server, name, target, verifies, ours):
 
 def curl_list(bench, name, server):
     """A configuration for curl that gets every file of the tree into its place."""
-    target = bench.target("nginx+curl-Z")
+    target = bench.target(plain("nginx + curl -Z"))
     path = os.path.join(bench.folder, f"curl-down-{name}")
     with open(path, "w", encoding="utf-8") as file:
         file.write("create-dirs\n")
         for one in data.files_of(bench.source(name)):
-            file.write(f'url = "http://{server.addr}/{name}/{one}"\noutput = "{target}/{one}"\n')
+            file.write(f'url = "{server.url}/{name}/{one}"\noutput = "{target}/{one}"\n')
     return path
 
 
@@ -87,7 +87,7 @@ def up_of(bench, count, size, title, every_peer=True):
     def add(label, server, command, verifies="–", ours=False):
         if not server:
             return
-        folder = os.path.join(bench.inbox, label.replace(" ", ""))
+        folder = os.path.join(bench.inbox, plain(label))
         target = os.path.join(folder, name)
         where = os.path.relpath(target, bench.root)
         line = command.format(addr=server.addr, source=source, where=where, target=target, s=server, folder=folder)
@@ -111,7 +111,7 @@ def up_of(bench, count, size, title, every_peer=True):
         if server:
             urls = curl_up_list(bench, name, server)
             add("nginx DAV + curl -Z", server, f"curl -sf -Z --parallel-max 50 -K {urls}")
-        mirror = "lftp -c 'set net:timeout 20; open ftp://{addr}; mirror -R -P8 {source} {where}'"
+        mirror = "lftp -c 'set net:timeout 20; open {s.url}; mirror -R -P8 {source} {where}'"
         add("vsftpd + lftp ×8", bench.server(peers.Vsftpd), mirror)
         add("scp", bench.server(peers.Sshd), "scp {s.client} -r {source} {s.host}:{folder}/", "MAC")
     return Contest("small-up", title, count, "files/s", entries, digits=0)
@@ -123,5 +123,5 @@ def curl_up_list(bench, name, server):
     with open(path, "w", encoding="utf-8") as file:
         for one in data.files_of(bench.source(name)):
             file.write(f'upload-file = "{bench.source(name)}/{one}"\n')
-            file.write(f'url = "http://{server.addr}/inbox/nginxDAV+curl-Z/{name}/{one}"\noutput = "/dev/null"\n')
+            file.write(f'url = "{server.url}/inbox/{plain("nginx DAV + curl -Z")}/{name}/{one}"\noutput = "/dev/null"\n')
     return path
