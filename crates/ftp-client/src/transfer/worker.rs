@@ -54,7 +54,9 @@ impl<'a> Context<'a> {
     /// # Errors
     /// The failure itself if it is final, or [`Error::Interrupted`] if the wait was broken off.
     pub(crate) fn pause(&self, backoff: &mut Backoff, error: Error) -> Result<()> {
-        if !error.is_transient() || !self.met.load(Ordering::Relaxed) {
+        // A connection that was made and broke had somebody at its other end, too.
+        let met = self.met.load(Ordering::Relaxed) || matches!(error, Error::Lost(_));
+        if !error.is_transient() || !met {
             return Err(error);
         }
         let Some(wait) = backoff.failed() else {
