@@ -15,6 +15,8 @@ mod hash;
 mod local;
 mod net;
 mod options;
+#[cfg(test)]
+mod peer;
 mod remote;
 mod retry;
 mod run;

@@ -7,6 +7,9 @@ use clap::{Args as ClapArgs, Parser, Subcommand, ValueEnum};
 
 use super::exit;
 
+/// Where `--help` puts what every verb understands.
+const HEADING: &str = "Options of every verb";
+
 /// Moves files to and from an ftp-server, verified end to end.
 #[derive(Debug, Parser)]
 #[command(name = "ftp-client", version, after_long_help = after(), propagate_version = false)]
@@ -21,13 +24,17 @@ pub(super) struct Args {
 #[derive(Debug, ClapArgs)]
 pub(super) struct Common {
     /// The server: HOST, HOST:PORT or [IPV6]:PORT
-    #[arg(short, long, global = true, value_name = "HOST[:PORT]")]
-    #[arg(env = "FTP_CLIENT_SERVER", default_value = "127.0.0.1:2121")]
+    #[arg(short, long, global = true, help_heading = HEADING, value_name = "HOST[:PORT]")]
+    #[arg(
+        env = "FTP_CLIENT_SERVER",
+        default_value = "127.0.0.1:2121",
+        hide_env_values = true
+    )]
     pub(super) server: String,
     /// Give up after so many seconds in which nothing moves
     #[arg(
         long,
-        global = true,
+        global = true, help_heading = HEADING,
         value_name = "SECONDS",
         env = "FTP_CLIENT_TIMEOUT"
     )]
@@ -36,34 +43,34 @@ pub(super) struct Common {
     /// Give up connecting after so many seconds
     #[arg(
         long,
-        global = true,
+        global = true, help_heading = HEADING,
         value_name = "SECONDS",
         env = "FTP_CLIENT_CONNECT_TIMEOUT"
     )]
     #[arg(default_value = "10", value_parser = seconds, hide_env = true)]
     pub(super) connect_timeout: f64,
     /// Try again after passing failures, so many times in a row without getting further
-    #[arg(long, global = true, value_name = "N", env = "FTP_CLIENT_RETRIES")]
+    #[arg(long, global = true, help_heading = HEADING, value_name = "N", env = "FTP_CLIENT_RETRIES")]
     #[arg(default_value = "5", hide_env = true)]
     pub(super) retries: u32,
     /// Carry files over N connections at once
     #[arg(
         short = 'j',
         long,
-        global = true,
+        global = true, help_heading = HEADING,
         value_name = "N",
         env = "FTP_CLIENT_CONNECTIONS"
     )]
     #[arg(default_value = "2", hide_env = true, value_parser = clap::value_parser!(u16).range(1..=64))]
     pub(super) connections: u16,
     /// Print errors only
-    #[arg(short, long, global = true, conflicts_with = "verbose")]
+    #[arg(short, long, global = true, help_heading = HEADING, conflicts_with = "verbose")]
     pub(super) quiet: bool,
     /// Tell of every file
-    #[arg(short, long, global = true)]
+    #[arg(short, long, global = true, help_heading = HEADING)]
     pub(super) verbose: bool,
     /// Print one JSON object a line on standard output (JSON.md describes them)
-    #[arg(long, global = true)]
+    #[arg(long, global = true, help_heading = HEADING)]
     pub(super) json: bool,
 }
 
@@ -71,10 +78,12 @@ pub(super) struct Common {
 #[derive(Debug, Subcommand)]
 pub(super) enum Verb {
     /// Send files and folders to the server
-    #[command(after_long_help = PUT_EXAMPLES)]
+    #[command(after_help = PUT_EXAMPLES)]
+    #[command(override_usage = "ftp-client put [OPTIONS] SRC... [DEST]")]
     Put(Put),
     /// Get files and folders from the server
-    #[command(after_long_help = GET_EXAMPLES)]
+    #[command(after_help = GET_EXAMPLES)]
+    #[command(override_usage = "ftp-client get [OPTIONS] SRC... [DEST]")]
     Get(Get),
     /// Print files of the server to standard output
     Cat(Paths),
@@ -88,6 +97,7 @@ pub(super) enum Verb {
     /// Make folders on the server
     Mkdir(Mkdir),
     /// Rename or move on the server
+    #[command(override_usage = "ftp-client mv [OPTIONS] SRC... DEST")]
     Mv(Mv),
     /// Remove files and folders from the server
     Rm(Rm),
@@ -98,7 +108,7 @@ pub(super) enum Verb {
 #[derive(Debug, ClapArgs)]
 pub(super) struct Put {
     /// Local files and folders, then the destination on the server; `-` is standard input
-    #[arg(required = true, value_name = "SRC… [DEST]")]
+    #[arg(required = true, value_name = "PATH")]
     pub(super) paths: Vec<OsString>,
     /// Put all into this folder of the server; then every path is a source
     #[arg(short = 't', long, value_name = "DIR")]
@@ -135,7 +145,7 @@ pub(super) enum IfExistsArg {
 #[derive(Debug, ClapArgs)]
 pub(super) struct Get {
     /// Files and folders of the server, then the local destination; `-` is standard output
-    #[arg(required = true, value_name = "SRC… [DEST]")]
+    #[arg(required = true, value_name = "PATH")]
     pub(super) paths: Vec<OsString>,
     /// Put all into this local folder (made if missing); then every path is a source
     #[arg(short = 't', long, value_name = "DIR")]
@@ -205,7 +215,7 @@ pub(super) struct Mkdir {
 #[derive(Debug, ClapArgs)]
 pub(super) struct Mv {
     /// Paths on the server, then the new name or the folder to move them into
-    #[arg(required = true, num_args = 2.., value_name = "SRC… DEST")]
+    #[arg(required = true, num_args = 2.., value_name = "PATH")]
     pub(super) paths: Vec<String>,
     /// Replace a file that stands there
     #[arg(short, long)]

@@ -1,27 +1,31 @@
 //! `cat`: files of the server to standard output, one after the other.
 
+use std::io::Write;
+use std::os::fd::AsFd as _;
+
+use ftp_proto::VPath;
+
 use super::Scene;
 use super::exit::Exit;
-use super::get::stdout;
+use super::manage::parse;
 use crate::download::GetOptions;
 use crate::error::{Error, Result};
-use crate::remote::remote_arg;
 use crate::run::{GetSource, LocalTarget, get_all};
 use crate::transfer::Summary;
 
 pub(super) fn run(scene: &Scene, paths: &[String]) -> Result<Exit> {
+    print(scene, parse(paths)?)
+}
+
+/// Prints files one at a time: the order is the person's.
+pub(super) fn print(scene: &Scene, paths: Vec<VPath>) -> Result<Exit> {
     if scene.out.is_json() {
         return Err(Error::Usage(
             "--json and a file cannot share standard output".into(),
         ));
     }
-    let paths = paths
-        .iter()
-        .map(|path| remote_arg(path).map(|arg| arg.path))
-        .collect::<Result<Vec<_>>>()?;
     let mut all = Summary::default();
     for remote in paths {
-        // One at a time: the order is the person's.
         let source = GetSource {
             remote,
             size: None,
@@ -43,4 +47,13 @@ pub(super) fn run(scene: &Scene, paths: &[String]) -> Result<Exit> {
     }
     scene.cancel.check()?;
     Ok(scene.out.finish(&all))
+}
+
+/// Standard output without the line buffer in front of it.
+fn stdout() -> Result<Box<dyn Write + Send>> {
+    let fd = std::io::stdout()
+        .as_fd()
+        .try_clone_to_owned()
+        .map_err(|error| Error::local("open standard output", error))?;
+    Ok(Box::new(std::fs::File::from(fd)))
 }

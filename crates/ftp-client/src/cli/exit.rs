@@ -145,12 +145,17 @@ impl Exit {
     #[must_use]
     pub fn of_run(summary: &Summary) -> Self {
         let worst = Self::worst(&summary.errors);
-        let decides = matches!(worst, Self::Interrupted | Self::Terminated | Self::Ok);
-        if !decides && summary.done + summary.skipped > 0 {
+        if !worst.is_signal() && worst != Self::Ok && summary.done + summary.skipped > 0 {
             Self::Partial
         } else {
             worst
         }
+    }
+
+    /// Whether a signal ended it.
+    #[must_use]
+    pub fn is_signal(self) -> bool {
+        matches!(self, Self::Interrupted | Self::Terminated)
     }
 
     /// As a number.

@@ -2,15 +2,13 @@
 
 use std::ffi::{OsStr, OsString};
 use std::fs::OpenOptions;
-use std::io::Write;
-use std::os::fd::AsFd as _;
 use std::path::{Path, PathBuf};
 
 use ftp_proto::{Kind, VPath};
 
 use super::args::Get;
 use super::exit::Exit;
-use super::{Scene, resume};
+use super::{Scene, cat, resume};
 use crate::client::{Client, Stat};
 use crate::download::GetOptions;
 use crate::error::{Error, Result};
@@ -24,16 +22,14 @@ enum Destination {
     Into(PathBuf),
     /// The one thing is given this name.
     Exact(PathBuf),
-    /// To standard output.
+    /// To standard output, one after the other.
     Stdout,
 }
 
 pub(super) fn run(scene: &Scene, args: &Get) -> Result<Exit> {
     let (sources, destination) = plan(args)?;
-    if destination == Destination::Stdout && scene.out.is_json() {
-        return Err(Error::Usage(
-            "--json and a file cannot share standard output".into(),
-        ));
+    if destination == Destination::Stdout {
+        return cat::print(scene, sources);
     }
     let mut client = Client::connect(&scene.config.options, &scene.cancel)?;
     let stats = client.stat_all(&sources)?;
@@ -60,28 +56,12 @@ pub(super) fn run(scene: &Scene, args: &Get) -> Result<Exit> {
         &options,
     );
     let exit = scene.out.finish(&summary);
-    if let Some(signal) = scene.cancel.signal() {
+    if let Some(signal) = scene.cancel.signal().filter(|_| exit.is_signal()) {
         let exact = matches!(destination, Destination::Exact(_));
         let command = resume::command("get", exact);
-        let stream = destination == Destination::Stdout;
-        scene
-            .out
-            .interrupted(signal, Some(command.as_str()).filter(|_| !stream));
-        return Ok(Exit::of(&Error::Interrupted(signal)));
+        scene.out.interrupted(signal, Some(command.as_str()));
     }
     Ok(exit)
-}
-
-/// Standard output without the line buffer in front of it.
-///
-/// # Errors
-/// [`Error::Local`], dup(2).
-pub(super) fn stdout() -> Result<Box<dyn Write + Send>> {
-    let fd = std::io::stdout()
-        .as_fd()
-        .try_clone_to_owned()
-        .map_err(|error| Error::local("open standard output", error))?;
-    Ok(Box::new(std::fs::File::from(fd)))
 }
 
 fn plan(args: &Get) -> Result<(Vec<VPath>, Destination)> {
@@ -145,12 +125,9 @@ fn make(path: &Path) -> Result<()> {
 
 fn place(remote: VPath, stat: &Result<Stat>, destination: &Destination) -> Result<GetSource> {
     let path = match destination {
+        // Taken care of before.
         Destination::Stdout => {
-            return Ok(GetSource {
-                size: None,
-                remote,
-                local: LocalTarget::Stream(stdout()?),
-            });
+            return Err(Error::Usage("standard output is no place for this".into()));
         }
         Destination::Exact(path) => path.clone(),
         Destination::Into(folder) => match remote.split_last() {

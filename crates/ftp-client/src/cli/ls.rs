@@ -7,18 +7,13 @@ use super::Scene;
 use super::args::Ls;
 use super::exit::Exit;
 use super::json::Line;
-use super::manage::each;
+use super::manage::{each, parse};
 use crate::client::Client;
 use crate::error::{Error, Result};
-use crate::remote::remote_arg;
 use crate::text;
 
 pub(super) fn run(scene: &Scene, args: &Ls) -> Result<Exit> {
-    let paths = args
-        .paths
-        .iter()
-        .map(|path| remote_arg(path).map(|arg| arg.path))
-        .collect::<Result<Vec<_>>>()?;
+    let paths = parse(&args.paths)?;
     let titles = args.recursive || paths.len() > 1;
     let mut first = true;
     each(scene, &paths, |client, path| {
@@ -85,11 +80,7 @@ fn print(scene: &Scene, args: &Ls, path: &VPath, entry: &ListEntry) -> Result<()
 fn row(args: &Ls, entry: &ListEntry) -> String {
     let name = text::escape(&entry.name);
     if !args.long {
-        return if entry.kind == Kind::Dir {
-            format!("{name}/")
-        } else {
-            name
-        };
+        return name;
     }
     let kind = match entry.kind {
         Kind::File => '-',
@@ -135,7 +126,7 @@ mod tests {
             mtime_ns: 0,
             mode: 0o755,
         };
-        assert_eq!(row(&args(false, false), &entry), "a\\x1b[2J/");
+        assert_eq!(row(&args(false, false), &entry), "a\\x1b[2J");
         assert_eq!(
             row(&args(true, false), &entry),
             "drwxr-xr-x         2048 1970-01-01 00:00:00 a\\x1b[2J"

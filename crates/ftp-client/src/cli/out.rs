@@ -174,7 +174,13 @@ impl Out {
         } else {
             "ftp-client:"
         };
-        let message = text::escape(&error.to_string());
+        let message = error.to_string();
+        // Most messages begin with the path already.
+        let message = message
+            .strip_prefix(what)
+            .and_then(|rest| rest.strip_prefix(": "))
+            .unwrap_or(&message);
+        let message = text::escape(message);
         let advice = error
             .advice()
             .map_or_else(String::new, |advice| format!(" ({advice})"));

@@ -17,9 +17,10 @@ pub(super) fn run(scene: &Scene, args: &Ping) -> Result<Exit> {
     let mut client = Client::connect(&scene.config.options, &scene.cancel)?;
     let hello = client.hello()?;
     let server = &scene.config.options.server;
-    scene
-        .out
-        .note(&format!("{server}: {}", text::escape(&hello.server)));
+    scene.out.note(&format!(
+        "{server}: {}",
+        text::escape(&hello.server.chars().take(200).collect::<String>())
+    ));
     let payload = PAYLOAD.get(..PAYLOAD.len().min(hello.ping)).unwrap_or(&[]);
     let mut times = Vec::new();
     for seq in 1..=args.count {

@@ -60,13 +60,12 @@ pub(super) fn run(scene: &Scene, args: &Put) -> Result<Exit> {
         &options,
     );
     let exit = scene.out.finish(&summary);
-    if let Some(signal) = scene.cancel.signal() {
+    if let Some(signal) = scene.cancel.signal().filter(|_| exit.is_signal()) {
         let exact = matches!(destination, Destination::Exact(_));
         let command = resume::command("put", exact);
         scene
             .out
             .interrupted(signal, Some(command.as_str()).filter(|_| !stream));
-        return Ok(Exit::of(&Error::Interrupted(signal)));
     }
     Ok(exit)
 }
