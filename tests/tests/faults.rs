@@ -9,6 +9,8 @@ mod crash;
 mod descriptors;
 #[path = "faults/hold.rs"]
 mod hold;
+#[path = "faults/network.rs"]
+mod network;
 #[path = "faults/soak.rs"]
 mod soak;
 #[path = "faults/space.rs"]
