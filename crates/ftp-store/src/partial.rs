@@ -68,8 +68,8 @@ pub(crate) fn open(place: &Place) -> Result<OwnedFd, Errno> {
         };
         let file = match file {
             Err(Errno::EXIST) => continue,
-            // Somebody planted a link, a FIFO or a folder of that name.
-            Err(Errno::LOOP | Errno::NXIO) => {
+            // Somebody planted a link or a FIFO of that name; or a crash came after the file got its mode.
+            Err(Errno::LOOP | Errno::NXIO | Errno::ACCESS) => {
                 sys::unlink(dir, name)?;
                 continue;
             }

@@ -49,7 +49,7 @@ pub(crate) struct Verified {
     size: u64,
     digest: Digest,
     /// Dropped last: until the name is settled, nobody else may have the partial.
-    _tenure: Option<Tenure>,
+    tenure: Option<Tenure>,
 }
 
 /// What the rule of [`IfExists`] says of a target.
@@ -180,7 +180,6 @@ impl Upload {
             Body::Once(temp, bytes) => (temp, bytes, None),
             Body::Partial(tenure) => {
                 let (temp, bytes) = tenure.seal().map_err(|errno| told(&path, errno))?;
-                sys::clear_attribute(bytes.file()).at(&path)?;
                 (temp, bytes, Some(tenure))
             }
         };
@@ -209,7 +208,7 @@ impl Upload {
             file: Arc::clone(bytes.file()),
             size: bytes.len(),
             digest: found,
-            _tenure: tenure,
+            tenure,
         })
     }
 
@@ -294,6 +293,10 @@ impl Verified {
     /// Puts the file under its name, in one step, unless the rule of [`IfExists`] speaks against it.
     pub(crate) fn publish(mut self, durability: Durability) -> Result<Outcome, Fault> {
         let Place { dir, name } = &self.place;
+        if self.tenure.is_some() {
+            // Not before: a crash until now leaves a partial that can be believed.
+            sys::clear_attribute(&self.file).at(&self.path)?;
+        }
         let moved = match self.options.if_exists {
             IfExists::Replace => sys::rename(dir, self.temp.name(), dir, name),
             IfExists::Newer => {

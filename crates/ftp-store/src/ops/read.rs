@@ -59,8 +59,7 @@ pub(super) fn open(
 /// All of a small file, unless it changed while it was read.
 fn whole(file: impl AsFd, opened: &Stat) -> Result<Option<Content>, Errno> {
     let mut bytes = Vec::with_capacity(usize::try_from(opened.size()).unwrap_or_default());
-    // One byte more than there should be, so that growth shows.
-    let len = scratch::read_range(&file, 0, opened.size() + 1, |piece| {
+    let len = scratch::read_range(&file, 0, opened.size(), |piece| {
         bytes.extend_from_slice(piece);
     })?;
     if len != opened.size() || Stat::of(&file)?.differs(opened) {
