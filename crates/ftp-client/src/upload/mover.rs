@@ -147,7 +147,10 @@ impl<'a> Uploader<'a> {
         mut source: Source,
     ) -> Result<()> {
         if source.size > session.chunk() as u64 {
-            session.greet()?;
+            if let Err(error) = session.greet() {
+                self.not_begun(task);
+                return Err(error);
+            }
             if source.size > session.chunk() as u64 {
                 return self.stream_file(session, task, item, source);
             }
@@ -260,6 +263,11 @@ impl<'a> Uploader<'a> {
             self.settle(flight.task, &flight.item, result);
         }
         Ok(())
+    }
+
+    /// The connection broke before the task was in flight: it comes first on the next one.
+    pub(super) fn not_begun(&mut self, task: Upload) {
+        self.again.push_front(task);
     }
 
     /// An upload has ended, or is left for another attempt.

@@ -11,7 +11,7 @@ use ftp_proto::wire::RequestHead;
 
 use super::mover::Uploader;
 use super::reader::{Input, Piece, Reader};
-use super::task::Upload;
+use super::task::{Upload, What};
 use crate::error::{Error, Result};
 use crate::local::Source;
 use crate::net::Wait;
@@ -34,7 +34,10 @@ impl Uploader<'_> {
         item: Item,
         source: Source,
     ) -> Result<()> {
-        session.greet()?;
+        if let Err(error) = session.greet() {
+            self.not_begun(task);
+            return Err(error);
+        }
         let resume = self.options.resume && source.size >= RESUME_BYTES;
         let head = RequestHead {
             resume,
@@ -59,11 +62,16 @@ impl Uploader<'_> {
     pub(super) fn stream(
         &mut self,
         session: &mut Session,
-        task: Upload,
+        mut task: Upload,
         item: Item,
         stream: Box<dyn Read + Send>,
     ) -> Result<()> {
-        session.greet()?;
+        if let Err(error) = session.greet() {
+            // Nothing was read from it yet.
+            task.what = What::Stream(Some(stream));
+            self.not_begun(task);
+            return Err(error);
+        }
         let head = self.put_head(&task, None);
         self.context.tell(&Event::Begin(&item));
         let Some(id) = self.begin_stream(session, task, item, head)? else {
