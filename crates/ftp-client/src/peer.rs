@@ -2,6 +2,8 @@
 
 use std::io::{Read, Write};
 use std::net::{Shutdown, TcpListener, TcpStream};
+use std::sync::Arc;
+use std::sync::atomic::{AtomicBool, Ordering};
 use std::thread::JoinHandle;
 use std::time::Duration;
 
@@ -18,6 +20,7 @@ const PATIENCE: Duration = Duration::from_secs(30);
 pub(crate) struct Peer {
     pub(crate) options: Options,
     pub(crate) cancel: Cancel,
+    over: Arc<AtomicBool>,
     thread: Option<JoinHandle<()>>,
 }
 
@@ -34,9 +37,14 @@ impl Peer {
             timeout: PATIENCE,
             ..Options::default()
         };
+        let over = Arc::new(AtomicBool::new(false));
+        let flag = Arc::clone(&over);
         let thread = std::thread::spawn(move || {
             for number in 0..connections {
                 let (stream, _) = listener.accept().unwrap();
+                if flag.load(Ordering::SeqCst) {
+                    break;
+                }
                 stream.set_read_timeout(Some(PATIENCE)).unwrap();
                 stream.set_write_timeout(Some(PATIENCE)).unwrap();
                 stream.set_nodelay(true).unwrap();
@@ -46,12 +54,17 @@ impl Peer {
         Self {
             options,
             cancel: Cancel::new().unwrap(),
+            over,
             thread: Some(thread),
         }
     }
 
-    /// Waits for the script's end, and hands on its panic.
+    /// Waits for the script's end, and hands on its panic. Connections that never came are not waited for.
     pub(crate) fn join(mut self) {
+        self.over.store(true, Ordering::SeqCst);
+        let address = self.options.server.parse().unwrap();
+        // Refused if the script has ended.
+        let _ = TcpStream::connect_timeout(&address, PATIENCE);
         if let Some(Err(panic)) = self.thread.take().map(JoinHandle::join) {
             std::panic::resume_unwind(panic);
         }
@@ -162,7 +175,7 @@ impl Line {
     }
 
     /// Closes at once, as a server that is killed.
-    pub(crate) fn cut(&mut self) {
+    pub(crate) fn cut(&self) {
         self.stream.shutdown(Shutdown::Both).unwrap();
     }
 

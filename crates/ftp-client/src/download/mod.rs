@@ -6,6 +6,8 @@ mod prove;
 mod receive;
 mod sink;
 mod task;
+#[cfg(test)]
+mod tests;
 mod writer;
 
 pub use options::GetOptions;

@@ -279,6 +279,10 @@ impl Mover for Downloader<'_> {
         self.left_error.as_ref().map(Error::again)
     }
 
+    fn is_loaded(&self) -> bool {
+        !self.again.is_empty() || !self.left.is_empty()
+    }
+
     fn abandon(&mut self, error: &Error) -> usize {
         let tasks: Vec<_> = self.again.drain(..).chain(self.left.drain(..)).collect();
         let count = tasks.len();

@@ -107,6 +107,24 @@ impl<T> Queue<T> {
         }
     }
 
+    /// Waits until there is a task (`true`) or the end (`false`), and takes nothing.
+    ///
+    /// # Errors
+    /// [`Error::Interrupted`].
+    pub(crate) fn wait_item(&self, cancel: &Cancel) -> Result<bool> {
+        let mut state = self.lock();
+        loop {
+            cancel.check()?;
+            if !state.items.is_empty() {
+                return Ok(true);
+            }
+            if state.closed {
+                return Ok(false);
+            }
+            state = self.wait(state);
+        }
+    }
+
     fn wait<'a>(&self, state: MutexGuard<'a, State<T>>) -> MutexGuard<'a, State<T>> {
         self.changed
             .wait_timeout(state, TICK)

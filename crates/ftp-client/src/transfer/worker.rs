@@ -89,6 +89,9 @@ pub(crate) trait Mover {
     /// The error after which the tasks left are to be tried again, if there are any.
     fn left(&self) -> Option<Error>;
 
+    /// Whether it has tasks that it took and did not finish.
+    fn is_loaded(&self) -> bool;
+
     /// All that is unfinished fails with this; says how many that were.
     fn abandon(&mut self, error: &Error) -> usize;
 }
@@ -141,6 +144,8 @@ fn attempt<M: Mover>(
 ) -> Result<()> {
     let mut live = match session.take() {
         Some(live) => live,
+        // No connection before there is something to carry.
+        None if !mover.is_loaded() && !queue.wait_item(context.cancel)? => return Ok(()),
         None => Session::connect(context.options, context.cancel)?,
     };
     let result = mover.drive(&mut live, queue);

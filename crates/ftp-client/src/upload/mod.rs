@@ -5,6 +5,8 @@ mod options;
 mod reader;
 mod stream;
 mod task;
+#[cfg(test)]
+mod tests;
 
 pub use options::PutOptions;
 

@@ -33,6 +33,8 @@ pub(crate) struct Uploader<'a> {
     pub(super) pool: Arc<Pool>,
     /// Sent and not answered, in order.
     pub(super) flights: VecDeque<Flight>,
+    /// Refused because something stands there, which may be what we sent before the connection broke.
+    doubts: Vec<Flight>,
     /// To be sent (again) before anything else.
     again: VecDeque<Upload>,
     /// Failed for the moment, and why the last of them did.
@@ -49,6 +51,7 @@ impl<'a> Uploader<'a> {
             options,
             pool: Pool::new(CHUNK_BYTES as usize, BLOCKS),
             flights: VecDeque::new(),
+            doubts: Vec::new(),
             again: VecDeque::new(),
             left: Vec::new(),
             left_error: None,
@@ -62,6 +65,10 @@ impl<'a> Uploader<'a> {
         loop {
             let mut sent = false;
             let mut done = false;
+            while let Some(flight) = self.doubts.pop() {
+                sent = true;
+                self.confirm(session, flight);
+            }
             while session.has_room() && session.queued() < AHEAD_BYTES && !done {
                 match self.next(queue)? {
                     Take::Item(task) => {
@@ -72,7 +79,7 @@ impl<'a> Uploader<'a> {
                     Take::Done => done = true,
                 }
             }
-            if done && self.flights.is_empty() {
+            if done && self.flights.is_empty() && self.doubts.is_empty() {
                 return Ok(());
             }
             self.answers(session, !sent)?;
@@ -86,7 +93,8 @@ impl<'a> Uploader<'a> {
         if self.left.len() >= LEFT_MOST {
             return Ok(Take::Done);
         }
-        queue.take(self.flights.is_empty(), self.context.cancel)
+        let idle = self.flights.is_empty() && self.doubts.is_empty();
+        queue.take(idle, self.context.cancel)
     }
 
     /// Begins one upload. What is wrong with the file alone ends the file alone.
@@ -211,6 +219,7 @@ impl<'a> Uploader<'a> {
                     sent: None,
                     broken_off: None,
                     resumed: 0,
+                    confirms: false,
                 });
                 Ok(())
             }
@@ -259,10 +268,32 @@ impl<'a> Uploader<'a> {
             return Err(Error::Protocol("an answer that was not asked for".into()));
         }
         if let Some(mut flight) = self.flights.pop_front() {
+            if flight.may_be_ours(head) {
+                self.doubts.push(flight);
+                return Ok(());
+            }
             let result = flight.judge(head);
             self.settle(flight.task, &flight.item, result);
         }
         Ok(())
+    }
+
+    /// Asks whether what stands there is what was sent.
+    fn confirm(&mut self, session: &mut Session, flight: Flight) {
+        let head = RequestHead {
+            verb: Some("hash".into()),
+            fin: true,
+            path: Some(flight.task.remote.as_str().into()),
+            ..RequestHead::default()
+        };
+        match session.begin(head, &[]) {
+            Ok(id) => self.flights.push_back(Flight {
+                id,
+                confirms: true,
+                ..flight
+            }),
+            Err(error) => self.settle(flight.task, &flight.item, Err(error)),
+        }
     }
 
     /// The connection broke before the task was in flight: it comes first on the next one.
@@ -307,7 +338,9 @@ impl<'a> Uploader<'a> {
 
     /// After a failure of the connection: what was in flight is sent anew.
     fn take_back(&mut self) {
-        while let Some(flight) = self.flights.pop_back() {
+        self.flights.extend(self.doubts.drain(..));
+        while let Some(mut flight) = self.flights.pop_back() {
+            flight.task.perhaps_stored |= flight.sent.is_some();
             match flight.broken_off {
                 Some(error) => self.settle(flight.task, &flight.item, Err(error)),
                 None => self.again.push_front(flight.task),
@@ -336,6 +369,10 @@ impl Mover for Uploader<'_> {
 
     fn left(&self) -> Option<Error> {
         self.left_error.as_ref().map(Error::again)
+    }
+
+    fn is_loaded(&self) -> bool {
+        !self.again.is_empty() || !self.left.is_empty()
     }
 
     fn abandon(&mut self, error: &Error) -> usize {

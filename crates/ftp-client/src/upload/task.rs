@@ -5,7 +5,7 @@ use std::fmt;
 use std::io::Read;
 use std::sync::Arc;
 
-use ftp_proto::wire::ReplyHead;
+use ftp_proto::wire::{Code, ErrorBody, ReplyHead};
 use ftp_proto::{Digest, Durability, VPath};
 
 use crate::error::{Error, Result};
@@ -23,6 +23,8 @@ pub(crate) struct Upload {
     pub(crate) number: Option<u64>,
     /// Bytes that the server was known to have, at most.
     pub(crate) reached: u64,
+    /// All of it was sent before, and the connection broke before the answer: it may be stored.
+    pub(crate) perhaps_stored: bool,
 }
 
 /// Where the bytes come from.
@@ -48,6 +50,7 @@ impl Upload {
             attempts: 0,
             number: None,
             reached: 0,
+            perhaps_stored: false,
         }
     }
 
@@ -95,9 +98,22 @@ pub(crate) struct Flight {
     pub(crate) broken_off: Option<Error>,
     /// Bytes that an earlier attempt had sent.
     pub(crate) resumed: u64,
+    /// Not the upload itself, but the question whether what stands there is it.
+    pub(crate) confirms: bool,
 }
 
 impl Flight {
+    /// Whether the answer may only mean that an earlier attempt of ours was stored after all.
+    pub(crate) fn may_be_ours(&self, head: &ReplyHead) -> bool {
+        self.task.perhaps_stored
+            && !self.confirms
+            && self.sent.is_some()
+            && head
+                .error
+                .as_ref()
+                .is_some_and(|body| body.code == Code::Exists)
+    }
+
     /// What the server's last word on it means.
     ///
     /// # Errors
@@ -109,6 +125,10 @@ impl Flight {
         }
         if let Some(body) = &head.error {
             return Err(Error::Remote(body.clone()));
+        }
+        if self.confirms && head.sha256 != self.sent.map(|(_, digest)| digest) {
+            let message = format!("{}: exists already", self.item.remote);
+            return Err(Error::Remote(ErrorBody::new(Code::Exists, message)));
         }
         if matches!(self.task.what, What::Folder { .. }) {
             return Ok(Outcome::Made);
