@@ -62,7 +62,7 @@ struct Stream {
     ready: u64,
     /// Frames were sent up to here.
     sent: u64,
-    /// Known once `ready` is `end`.
+    /// Known beforehand, or once `ready` is `end`.
     digest: Option<Digest>,
 }
 
@@ -145,7 +145,7 @@ impl Download {
             let op = DiskOp::Warm {
                 offset,
                 len,
-                digest: true,
+                digest: stream.digest.is_none(),
                 last: stream.asked == stream.end,
             };
             self.reserve(len, fx);
@@ -161,14 +161,18 @@ impl Download {
         fx: &mut Effects,
     ) -> Result<Option<Answer>, ErrorBody> {
         match outcome {
-            Outcome::Opened { meta, content } => match content {
+            Outcome::Opened {
+                meta,
+                content,
+                digest,
+            } => match content {
                 Some(content) => {
                     self.state = State::Closed;
                     self.unreserve(self.reserved, fx);
                     fx.order.over(seq);
                     self.whole(&meta, content, fx).map(Some)
                 }
-                None => self.stream(seq, &meta, fx).map(|()| None),
+                None => self.stream(seq, &meta, digest, fx).map(|()| None),
             },
             Outcome::Warmed { len, digest } => self.warmed(len, digest, fx).map(|()| None),
             Outcome::Failed(fault) => {
@@ -263,7 +267,13 @@ impl Download {
         Ok(Answer::with_payload(head, content.bytes))
     }
 
-    fn stream(&mut self, seq: u64, meta: &Meta, fx: &mut Effects) -> Result<(), ErrorBody> {
+    fn stream(
+        &mut self,
+        seq: u64,
+        meta: &Meta,
+        known: Option<Digest>,
+        fx: &mut Effects,
+    ) -> Result<(), ErrorBody> {
         let Wanted {
             offset,
             digest_from,
@@ -292,6 +302,12 @@ impl Download {
             stream.end = offset + length;
             if stream.ready == stream.end {
                 stream.digest = Some(EMPTY);
+            } else if digest_from == 0 && stream.end == meta.size && known.is_some() {
+                // Nothing needs to be read but what is sent.
+                stream.digest = known;
+                (stream.asked, stream.ready) = (offset, offset);
+            }
+            if stream.ready == stream.end {
                 fx.order.over(seq);
             }
         }
@@ -316,7 +332,7 @@ impl Download {
             ));
         }
         stream.ready += expected;
-        if stream.ready == stream.end {
+        if stream.ready == stream.end && stream.digest.is_none() {
             stream.digest = Some(digest.ok_or_else(reply::unexpected)?);
         }
         if from < stream.offset {

@@ -189,6 +189,8 @@ pub enum Outcome {
         meta: Meta,
         /// Its bytes, if it was small.
         content: Option<Content>,
+        /// SHA-256 of the whole file, where it is known without reading it.
+        digest: Option<Digest>,
     },
     /// `Warm`.
     Warmed {

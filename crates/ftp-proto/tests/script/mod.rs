@@ -236,7 +236,7 @@ fn meta(size: u64) -> Meta {
     }
 }
 
-/// `created [partial 3] · continued · committed 3 · skipped · opened 9 · content abc · warmed 3 [digest] · ended
+/// `created [partial 3] · continued · committed 3 · skipped · opened 9 [digest] · content abc · warmed 3 [digest] · ended
 /// · found 3 · digested 3 of 9 · listed a,b [more] · failed kind`; every digest is `@07`.
 fn parse_outcome(text: &str) -> Outcome {
     let words: Vec<&str> = text.split(' ').collect();
@@ -259,6 +259,7 @@ fn parse_outcome(text: &str) -> Outcome {
         "opened" => Outcome::Opened {
             meta: meta(number(1)),
             content: None,
+            digest: (words.len() > 2).then_some(digest),
         },
         "content" => {
             let bytes = words
@@ -267,6 +268,7 @@ fn parse_outcome(text: &str) -> Outcome {
             Outcome::Opened {
                 meta: meta(bytes.len() as u64),
                 content: Some(Content { bytes, digest }),
+                digest: None,
             }
         }
         "warmed" => Outcome::Warmed {

@@ -44,12 +44,14 @@ pub(super) fn open(
             return Ok(Outcome::Opened {
                 meta: opened.meta(),
                 content: None,
+                digest: None,
             });
         }
         if let Some(content) = whole(&fd, &opened).at(&path)? {
             return Ok(Outcome::Opened {
                 meta: opened.meta(),
                 content: Some(content),
+                digest: None,
             });
         }
     }

@@ -35,7 +35,7 @@ fn a_small_file_comes_at_once_and_a_large_one_stays_open() {
         let done = case.run(Slot::default(), vec![step(open("f", inline))]);
         assert_eq!(done.slot.is_empty(), whole);
         assert_eq!(done.slot.reader().is_none(), whole);
-        let Outcome::Opened { meta, content } = only(done) else {
+        let Outcome::Opened { meta, content, .. } = only(done) else {
             panic!();
         };
         assert_eq!(meta, case.stat("f"));
