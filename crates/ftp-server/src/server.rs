@@ -2,7 +2,7 @@
 
 use std::fmt;
 use std::io;
-use std::net::{SocketAddr, TcpListener as StdListener};
+use std::net::SocketAddr;
 use std::path::PathBuf;
 use std::sync::Arc;
 use std::time::{Duration, Instant, SystemTime};
@@ -12,11 +12,8 @@ use ftp_proto::session::Dialect;
 use ftp_proto::wire::{Code, ErrorBody, ReplyHead, frame};
 use ftp_proto::{Durability, Limits};
 use ftp_store::Store;
-use mio::net::TcpListener;
 use mio::{Poll, Waker};
-use socket2::{Domain, Protocol, Socket, Type};
 
-use crate::conn;
 use crate::metrics::Metrics;
 use crate::pool::{Mailbox, Pool};
 pub use crate::reactor::Ended;
@@ -24,8 +21,6 @@ use crate::reactor::{Bounds, Front, Letter, Listener, Reactor, WAKER};
 use crate::session::EndTimes;
 use crate::sweeper::Sweeper;
 
-/// Connections that the kernel keeps for us until we accept them.
-const BACKLOG: i32 = 4096;
 /// Orders that may wait for a worker.
 const QUEUE: usize = 1024;
 
@@ -137,18 +132,12 @@ impl Server {
             read_only: config.read_only,
         });
         for address in &config.listen {
-            let socket = listen(*address).map_err(|error| StartError::Listen(*address, error))?;
-            addresses.push(
-                socket
-                    .local_addr()
-                    .map_err(|error| StartError::Listen(*address, error))?,
-            );
             let front = Box::new(NativeFront::new(dialect.clone()));
-            listeners.push(Listener {
-                socket: TcpListener::from_std(socket),
-                front,
-                ready: true,
-            });
+            let listener = Listener::bind(*address, front)
+                .and_then(|listener| Ok((listener.local_addr()?, listener)));
+            let (real, listener) = listener.map_err(|error| StartError::Listen(*address, error))?;
+            addresses.push(real);
+            listeners.push(listener);
         }
         let poll = Poll::new().map_err(|error| StartError::System("poll", error))?;
         let waker = Waker::new(poll.registry(), WAKER)
@@ -221,20 +210,6 @@ fn descriptor_ceiling() -> i32 {
         .and_then(|limit| i32::try_from(limit).ok())
         .unwrap_or(i32::MAX);
     limit - (limit / 8).clamp(16, 512)
-}
-
-fn listen(address: SocketAddr) -> io::Result<StdListener> {
-    let socket = Socket::new(
-        Domain::for_address(address),
-        Type::STREAM,
-        Some(Protocol::TCP),
-    )?;
-    socket.set_reuse_address(true)?;
-    socket.set_nonblocking(true)?;
-    conn::tune(&socket)?;
-    socket.bind(&address.into())?;
-    socket.listen(BACKLOG)?;
-    Ok(socket.into())
 }
 
 /// Our own protocol.

@@ -1,6 +1,7 @@
 //! Floor 7: the turn of the loop. Owns the poll, the listeners and the sessions; knows no protocol word.
 
 mod admission;
+mod listener;
 mod turn;
 
 use std::collections::VecDeque;
@@ -8,9 +9,7 @@ use std::io;
 use std::sync::Arc;
 use std::time::{Duration, Instant};
 
-use ftp_proto::session::Dialect;
 use ftp_store::Store;
-use mio::net::TcpListener;
 use mio::{Events, Interest, Poll, Token};
 
 use crate::base::{Arena, Key, RunQueue, Timers};
@@ -19,6 +18,7 @@ use crate::pool::{Mailbox, Order, Pool};
 use crate::session::{Context, EndTimes, Memory, Session};
 
 use admission::Admission;
+pub(crate) use listener::{Front, Listener};
 
 /// The waker's token; keys never reach it, since their generation leaves out the top bit.
 pub(crate) const WAKER: Token = Token(usize::MAX);
@@ -46,22 +46,6 @@ impl From<crate::pool::Letter> for Letter {
     fn from(letter: crate::pool::Letter) -> Self {
         Self::Home(letter)
     }
-}
-
-/// Where sessions come from: names the dialect, so that the reactor need not.
-pub(crate) trait Front: Send {
-    /// The machine of a new session.
-    fn dialect(&self, now: Instant) -> Box<dyn Dialect>;
-    /// What a connection is told that is turned away.
-    fn refusal(&self) -> &[u8];
-}
-
-/// A listening socket and what it serves.
-pub(crate) struct Listener {
-    pub(crate) socket: TcpListener,
-    pub(crate) front: Box<dyn Front>,
-    /// There may be connections to accept; cleared on `WouldBlock`.
-    pub(crate) ready: bool,
 }
 
 /// Bounds and times of a reactor.

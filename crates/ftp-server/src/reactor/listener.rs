@@ -1,0 +1,60 @@
+//! A listening socket, and the dialect that is spoken behind it.
+
+use std::io;
+use std::net::SocketAddr;
+use std::time::Instant;
+
+use ftp_proto::session::Dialect;
+use mio::net::TcpListener;
+use socket2::{Domain, Protocol, Socket, Type};
+
+use crate::conn;
+
+/// Connections that the kernel keeps for us until we accept them.
+const BACKLOG: i32 = 4096;
+
+/// Where sessions come from: names the dialect, so that the reactor need not.
+pub(crate) trait Front: Send {
+    /// The machine of a new session.
+    fn dialect(&self, now: Instant) -> Box<dyn Dialect>;
+    /// What a connection is told that is turned away.
+    fn refusal(&self) -> &[u8];
+}
+
+/// A listening socket and what it serves.
+pub(crate) struct Listener {
+    pub(crate) socket: TcpListener,
+    pub(crate) front: Box<dyn Front>,
+    /// There may be connections to accept; cleared on `WouldBlock`.
+    pub(crate) ready: bool,
+}
+
+impl Listener {
+    /// Listens on `address`; port 0 takes a free one.
+    ///
+    /// # Errors
+    /// What the system says of `socket(2)`, `bind(2)` or `listen(2)`.
+    pub(crate) fn bind(address: SocketAddr, front: Box<dyn Front>) -> io::Result<Self> {
+        let socket = Socket::new(
+            Domain::for_address(address),
+            Type::STREAM,
+            Some(Protocol::TCP),
+        )?;
+        socket.set_reuse_address(true)?;
+        socket.set_nonblocking(true)?;
+        conn::tune(&socket)?;
+        socket.bind(&address.into())?;
+        socket.listen(BACKLOG)?;
+        let socket = TcpListener::from_std(socket.into());
+        Ok(Self {
+            socket,
+            front,
+            ready: true,
+        })
+    }
+
+    /// Where it listens, with the real port.
+    pub(crate) fn local_addr(&self) -> io::Result<SocketAddr> {
+        self.socket.local_addr()
+    }
+}
