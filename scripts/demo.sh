@@ -10,7 +10,14 @@ plain() { printf '\n%s\n' "$*"; }
 
 # Prints a command as a person would type it, and runs it.
 run() {
-    printf '$ %s\n' "$*"
+    printf '$'
+    for word; do
+        case $word in
+        *[!A-Za-z0-9._/=:-]*) printf " '%s'" "$word" ;;
+        *) printf ' %s' "$word" ;;
+        esac
+    done
+    printf '\n'
     "$@"
 }
 
@@ -46,9 +53,9 @@ until grep -q '^listening on ' ready; do
     sleep 0.1
 done
 cat ready
-FTP_SERVER=$(sed -n 's/^listening on //p' ready)
-export FTP_SERVER
-echo "(the client finds it by the variable FTP_SERVER=$FTP_SERVER)"
+FTP_CLIENT_SERVER=$(sed -n 's/^listening on //p' ready)
+export FTP_CLIENT_SERVER
+echo "(the client finds it by the variable FTP_CLIENT_SERVER=$FTP_CLIENT_SERVER)"
 
 say "3. Making files: 100 MiB of noise, a note with an odd name, a folder of 500 small ones"
 head -c 104857600 /dev/urandom >mine/noise.bin
@@ -65,7 +72,7 @@ say "4. Sending them"
 run ftp-client put mine/noise.bin noise.bin
 run ftp-client put 'mine/ünïcode and spaces.txt' 'notes/hello.txt'
 run ftp-client put mine/empty empty
-run ftp-client put -r mine/album album
+run ftp-client put mine/album
 
 say "5. What the server has"
 run ftp-client ls -l
@@ -76,7 +83,7 @@ mkdir back
 run ftp-client get noise.bin back/noise.bin
 run ftp-client get notes/hello.txt back/hello.txt
 run ftp-client get empty back/empty
-run ftp-client get -r album back/album
+run ftp-client get album back/
 run ftp-client cat notes/hello.txt
 
 say "7. Comparing"

@@ -4,6 +4,7 @@ use std::ffi::OsString;
 use std::fs::{self, File};
 use std::io::Read;
 use std::net::SocketAddr;
+use std::os::unix::process::CommandExt;
 use std::path::{Path, PathBuf};
 use std::process::{Command, ExitStatus, Stdio};
 use std::time::{Duration, Instant};
@@ -267,7 +268,9 @@ impl Server {
 /// A program under a limit of descriptors, which the shell sets before it becomes the program.
 fn limited(program: &Path, descriptors: Option<u64>) -> Command {
     let Some(most) = descriptors else {
-        return Command::new(program);
+        let mut command = Command::new(program);
+        command.arg0("ftp-server");
+        return command;
     };
     let mut command = Command::new("/bin/sh");
     command

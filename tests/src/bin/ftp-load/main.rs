@@ -6,7 +6,8 @@
 
 #![allow(
     clippy::print_stdout,
-    reason = "a result goes to standard output, as a program's does"
+    clippy::print_stderr,
+    reason = "results and complaints go where a program's go"
 )]
 
 mod args;
@@ -29,7 +30,7 @@ fn main() -> ExitCode {
     match run(&Args::parse()) {
         Ok(()) => ExitCode::SUCCESS,
         Err(error) => {
-            println!("{}", serde_json::json!({"error": error.to_string()}));
+            eprintln!("ftp-load: {error}");
             ExitCode::FAILURE
         }
     }

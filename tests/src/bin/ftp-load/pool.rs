@@ -87,12 +87,7 @@ fn transfers(args: &Args) -> Result<Vec<Script>, Box<dyn Error>> {
     }
     let shared: Arc<[u8]> = vec![0; CHUNK].into();
     let digest = args.put.map(digest_of_zeros);
-    let files = if args.put.is_some() {
-        args.connections
-    } else {
-        args.files
-    };
-    Ok((0..files.max(1))
+    Ok((0..args.files.max(1))
         .map(|number| {
             let path = args.path.replace("{}", &number.to_string());
             let first = match (args.put, digest) {
