@@ -30,8 +30,10 @@ pub struct Limits {
     pub hello_time: Duration,
     /// Without a request under way.
     pub idle_time: Duration,
-    /// Within a transfer, without a byte moved.
+    /// Within it a transfer moves at least `floor_bytes`, or it is given up.
     pub stall_time: Duration,
+    /// Least bytes of a transfer in each `stall_time`: a peer that trickles holds nothing for long.
+    pub floor_bytes: u64,
     /// To flush and linger after the last answer.
     pub linger_time: Duration,
 }
@@ -51,6 +53,7 @@ impl Default for Limits {
             hello_time: Duration::from_secs(10),
             idle_time: Duration::from_secs(300),
             stall_time: Duration::from_secs(60),
+            floor_bytes: 4096,
             linger_time: Duration::from_secs(2),
         }
     }

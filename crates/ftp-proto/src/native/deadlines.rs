@@ -7,7 +7,15 @@ use std::time::Instant;
 pub(super) struct Deadlines {
     hello: Option<Instant>,
     idle: Option<Instant>,
-    stall: Option<Instant>,
+    stall: Option<Stall>,
+}
+
+/// A time in which the peer has to move so many bytes.
+#[derive(Clone, Copy, Debug)]
+struct Stall {
+    at: Instant,
+    /// Bytes moved when it began.
+    from: u64,
 }
 
 /// Which deadline has passed.
@@ -40,9 +48,14 @@ impl Deadlines {
         set(&mut self.idle, on, moved, at);
     }
 
-    /// The peer is waited for (`on`); bytes that `moved` begin the time anew.
-    pub(super) fn stall(&mut self, on: bool, moved: bool, at: Instant) {
-        set(&mut self.stall, on, moved, at);
+    /// The peer is waited for (`on`); each `floor` of the bytes `moved` so far begins the time anew.
+    pub(super) fn stall(&mut self, on: bool, moved: u64, floor: u64, at: Instant) {
+        let lasts = |stall: &Stall| moved - stall.from < floor.max(1);
+        if !on {
+            self.stall = None;
+        } else if !self.stall.as_ref().is_some_and(lasts) {
+            self.stall = Some(Stall { at, from: moved });
+        }
     }
 
     /// Nothing is waited for any more.
@@ -56,10 +69,8 @@ impl Deadlines {
 
     /// The earliest.
     pub(super) fn next(&self) -> Option<Instant> {
-        [self.hello, self.idle, self.stall]
-            .into_iter()
-            .flatten()
-            .min()
+        let stall = self.stall.map(|stall| stall.at);
+        [self.hello, self.idle, stall].into_iter().flatten().min()
     }
 
     /// Which one has passed at `now`.
@@ -67,7 +78,7 @@ impl Deadlines {
         let passed = |at: Option<Instant>| at.is_some_and(|at| at <= now);
         if passed(self.hello) {
             Some(Expired::Hello)
-        } else if passed(self.stall) {
+        } else if passed(self.stall.map(|stall| stall.at)) {
             Some(Expired::Stall)
         } else if passed(self.idle) {
             Some(Expired::Idle)

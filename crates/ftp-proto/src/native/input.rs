@@ -13,16 +13,16 @@ use crate::wire::Code;
 pub(super) const UNFINISHED: &str = "the message was not finished";
 
 impl Native {
-    /// Takes what the shell tells; says whether bytes moved.
-    pub(super) fn take_input(&mut self, input: Input, now: Instant) -> bool {
+    /// Takes what the shell tells; says how many bytes moved.
+    pub(super) fn take_input(&mut self, input: Input, now: Instant) -> u64 {
         match input {
             Input::Payload { channel, len } if channel == Channel::CONTROL => {
                 self.take_payload(len);
-                return len > 0;
+                return len;
             }
             Input::Sent { channel, len } if channel == Channel::CONTROL => {
                 self.fx.took(len);
-                return len > 0;
+                return len;
             }
             Input::Eof { channel } if channel == Channel::CONTROL => self.take_eof(),
             Input::Lost { channel, why } if channel == Channel::CONTROL => {
@@ -39,7 +39,7 @@ impl Native {
             | Input::Eof { .. }
             | Input::Lost { .. } => {}
         }
-        false
+        0
     }
 
     /// Reads no more. A message that is not complete never will be, and this is why.
@@ -96,7 +96,7 @@ impl Native {
             None => return,
             Some(Expired::Hello) => "no `hello` came in time",
             Some(Expired::Idle) => "nothing was asked for too long",
-            Some(Expired::Stall) => "no byte moved for too long",
+            Some(Expired::Stall) => "too few bytes moved for too long",
         };
         self.cut(Code::Timeout, why, now);
     }

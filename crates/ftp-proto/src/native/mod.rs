@@ -59,6 +59,8 @@ pub struct Native {
     streams: BTreeSet<u64>,
     departures: Departures,
     deadlines: Deadlines,
+    /// Bytes that came or were taken since the connection began.
+    moved: u64,
     phase: Phase,
 }
 
@@ -86,6 +88,7 @@ impl Native {
             reader: Reader::default(),
             streams: BTreeSet::new(),
             departures: Departures::default(),
+            moved: 0,
             phase: Phase::default(),
         }
     }
@@ -207,17 +210,22 @@ impl Native {
         !ours && self.appetite(Channel::CONTROL) != Appetite::Nothing
     }
 
-    /// Sets the deadlines anew after something happened; `moved` says whether bytes moved.
-    fn rearm(&mut self, moved: bool, now: Instant) {
+    /// Sets the deadlines anew after something happened, with which so many bytes moved.
+    fn rearm(&mut self, moved: u64, now: Instant) {
+        self.moved = self.moved.saturating_add(moved);
         let limits = &self.fx.config.limits;
         if self.phase.closed {
             self.deadlines.clear();
             return;
         }
         let idle = self.is_idle();
-        self.deadlines.idle(idle, moved, now + limits.idle_time);
-        self.deadlines
-            .stall(self.waits_for_peer(), moved, now + limits.stall_time);
+        self.deadlines.idle(idle, moved > 0, now + limits.idle_time);
+        self.deadlines.stall(
+            self.waits_for_peer(),
+            self.moved,
+            limits.floor_bytes,
+            now + limits.stall_time,
+        );
         if idle {
             self.queue.shrink();
             self.fx.shrink();
@@ -239,7 +247,7 @@ impl Dialect for Native {
             used += taken;
         }
         self.pump(now);
-        self.rearm(used > 0, now);
+        self.rearm(used as u64, now);
         used
     }
 
@@ -287,7 +295,7 @@ impl Dialect for Native {
     fn is_idle(&self) -> bool {
         self.queue.is_empty()
             && self.reader.is_idle()
-            && self.fx.unsent() == 0
+            && (self.fx.unsent() == 0 || self.fx.is_muted())
             && self.fx.order.is_idle()
     }
 }

@@ -25,6 +25,8 @@ pub(super) struct Upload {
     started: bool,
     /// `Create` was answered.
     created: bool,
+    /// `Continue` was asked and not answered.
+    continuing: bool,
     /// `Commit` was asked: its effect can no longer be stopped.
     committing: bool,
     /// Nothing is left in the lane.
@@ -59,6 +61,7 @@ impl Upload {
             complete: false,
             started: false,
             created: false,
+            continuing: false,
             committing: false,
             closed: false,
         }
@@ -169,6 +172,7 @@ impl Upload {
         self.offset = offset;
         if partial.is_some() {
             let keep = offset == there;
+            self.continuing = true;
             fx.disk(seq, DiskOp::Continue { keep });
         }
         Ok(())
@@ -213,7 +217,10 @@ impl Upload {
                 }
                 Ok(None)
             }
-            Outcome::Continued if !creating => Ok(None),
+            Outcome::Continued if !creating => {
+                self.continuing = false;
+                Ok(None)
+            }
             Outcome::Skipped => {
                 self.close(seq, fx);
                 Ok(Some(Answer::skipped()))

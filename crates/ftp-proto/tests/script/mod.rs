@@ -220,6 +220,7 @@ fn set(config: &mut Config, setting: &str) {
         "window_bytes" => limits.window_bytes = value.into(),
         "inline_bytes" => limits.inline_bytes = value,
         "swallow_bytes" => limits.swallow_bytes = value.into(),
+        "floor_bytes" => limits.floor_bytes = value.into(),
         "page_bytes" => limits.page_bytes = value,
         _ => panic!("no such limit: {name}"),
     }
