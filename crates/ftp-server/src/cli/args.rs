@@ -91,10 +91,15 @@ pub(super) struct Args {
           value_parser = timeout, hide_env_values = true)]
     pub(super) idle_timeout: Duration,
 
-    /// Break off a transfer in which the peer moves no byte for so long.
+    /// Break off a transfer in which the peer moves less than `--min-rate` for so long.
     #[arg(long, env = "FTP_SERVER_STALL_TIMEOUT", value_name = "TIME", default_value = "60",
           value_parser = timeout, hide_env_values = true)]
     pub(super) stall_timeout: Duration,
+
+    /// Least bytes a second of a transfer, taken over each `--stall-timeout`; 0 asks for one byte in all.
+    #[arg(long, env = "FTP_SERVER_MIN_RATE", value_name = "BYTES", default_value = "64",
+          value_parser = count::<0, 1_000_000_000>, hide_env_values = true)]
+    pub(super) min_rate: usize,
 
     /// After a signal, let transfers finish for so long. Times are seconds, or `500ms`, `10m`, `2h`, `1d`.
     #[arg(long, env = "FTP_SERVER_DRAIN_TIMEOUT", value_name = "TIME", default_value = "30",

@@ -54,6 +54,7 @@ impl Config {
             hello_time: args.hello_timeout,
             idle_time: args.idle_timeout,
             stall_time: args.stall_timeout,
+            floor_bytes: (args.min_rate as u64).saturating_mul(args.stall_timeout.as_secs()),
             ..Limits::default()
         };
         let slow_disk = args.slow_disk_ms.filter(|ms| *ms > 0);
@@ -193,7 +194,7 @@ mod tests {
             it.server.limits.idle_time == seconds(600)
         });
         check(&["--stall-timeout", "3"], &|it| {
-            it.server.limits.stall_time == seconds(3)
+            it.server.limits.stall_time == seconds(3) && it.server.limits.floor_bytes == 192
         });
         check(&["--drain-timeout", "0"], &|it| {
             it.server.drain_time.is_zero()

@@ -176,6 +176,11 @@ impl Lane {
         bytes
     }
 
+    /// Whether a worker has the file.
+    pub(crate) fn is_away(&self) -> bool {
+        self.away
+    }
+
     /// Whether nothing is open, waiting or away: the lane may be forgotten.
     pub(crate) fn is_over(&self) -> bool {
         !self.away

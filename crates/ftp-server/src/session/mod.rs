@@ -30,6 +30,8 @@ pub(crate) use memory::Memory;
 const ROUNDS: usize = 16;
 /// Bytes that one drive may move in each direction before others have their turn.
 const SHARE_BYTES: u64 = 1024 * 1024;
+/// A deadline that passes while the disk works for the session is looked at again after this.
+const EXCUSE: Duration = Duration::from_secs(1);
 /// Channels of a session: control and data.
 const CHANNELS: usize = 2;
 
@@ -86,6 +88,8 @@ pub(crate) struct Session {
     /// The part of `reserved` whose answer is still being made.
     reserved_away: usize,
     end_times: EndTimes,
+    /// The machine's deadline is not given before: the disk is at work, and the peer not to blame.
+    excused: Option<Instant>,
     since: Instant,
     ending: Option<String>,
     received: u64,
@@ -122,6 +126,7 @@ impl Session {
             reserved: 0,
             reserved_away: 0,
             end_times,
+            excused: None,
             since: now,
             ending: None,
             received: 0,
@@ -150,7 +155,11 @@ impl Session {
             .iter()
             .flatten()
             .filter_map(|link| link.deadline(self.end_times));
-        self.dialect.deadline().into_iter().chain(links).min()
+        let machine = self
+            .dialect
+            .deadline()
+            .map(|at| self.excused.map_or(at, |until| at.max(until)));
+        machine.into_iter().chain(links).min()
     }
 
     /// Tells the machine to stop when it can.
@@ -168,7 +177,11 @@ impl Session {
     /// Looks at the clock.
     pub(crate) fn expire(&mut self, ctx: &Context<'_>) {
         if self.dialect.deadline().is_some_and(|at| at <= ctx.now) {
-            self.tell(Input::Deadline, ctx);
+            if self.lanes.values().any(Lane::is_away) {
+                self.excused = Some(ctx.now + EXCUSE);
+            } else {
+                self.tell(Input::Deadline, ctx);
+            }
         }
         for channel in [Channel::CONTROL, Channel::DATA] {
             let times = self.end_times;
