@@ -53,7 +53,7 @@ impl Default for Limits {
             hello_time: Duration::from_secs(10),
             idle_time: Duration::from_secs(300),
             stall_time: Duration::from_secs(60),
-            floor_bytes: 4096,
+            floor_bytes: 60 * 64,
             linger_time: Duration::from_secs(2),
         }
     }
