@@ -217,7 +217,7 @@ impl Upload {
                 }
                 Ok(None)
             }
-            Outcome::Continued if !creating => {
+            Outcome::Continued if !creating && self.continuing => {
                 self.continuing = false;
                 Ok(None)
             }

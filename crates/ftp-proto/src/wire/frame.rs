@@ -3,7 +3,7 @@
 use std::fmt;
 
 use serde::Serialize;
-use serde::de::DeserializeOwned;
+use serde::de::{DeserializeOwned, Error as _};
 
 /// Bytes of the length before the header.
 pub const PRELUDE: usize = 4;
@@ -64,8 +64,13 @@ pub fn split(bytes: &[u8], header_max: u32) -> Split<'_> {
 /// Reads a header.
 ///
 /// # Errors
-/// [`FrameError::Json`] if the text is not JSON or a field has the wrong type.
+/// [`FrameError::Json`] if the text is not a JSON object or a field has the wrong type.
 pub fn decode<T: DeserializeOwned>(json: &[u8]) -> Result<T, FrameError> {
+    // serde would also take an array of the fields' values, in our order of them.
+    if json.trim_ascii_start().first() != Some(&b'{') {
+        let why = "a header is a JSON object";
+        return Err(FrameError::Json(serde_json::Error::custom(why)));
+    }
     serde_json::from_slice(json).map_err(FrameError::Json)
 }
 
@@ -121,6 +126,14 @@ mod tests {
         assert_eq!(consumed, bytes.len());
         let back: RequestHead = decode(json).unwrap();
         assert_eq!(back, head);
+    }
+
+    #[test]
+    fn a_header_is_an_object() {
+        assert!(decode::<RequestHead>(br#" {"id":1}"#).is_ok());
+        for json in ["[1,\"ping\"]", "1", "", "  ", "\"id\""] {
+            assert!(decode::<RequestHead>(json.as_bytes()).is_err(), "{json}");
+        }
     }
 
     #[test]

@@ -1,0 +1,9 @@
+//! What is fuzzed: one function a target, from bytes to a panic or none.
+//!
+//! The functions are also called by a test of `ftp-proto`, which replays the kept corpus with any compiler.
+
+mod ops;
+mod text;
+
+pub use ops::native_ops;
+pub use text::{decoder, vpath};
