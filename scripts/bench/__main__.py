@@ -35,6 +35,8 @@ def arguments(argv):
     parser.add_argument("--rounds", type=int, default=5, help="counted rounds after the warm-up (5)")
     parser.add_argument("--size", type=size, default=None, help="of the large file (4G; quick: 256M)")
     parser.add_argument("--quick", action="store_true", help="small sizes, two rounds: to see that all works")
+    parser.add_argument("--full", action="store_true", help="the longest runs too: a million files, 64 GiB")
+    parser.add_argument("--disk", help="a folder on a real disk, for durability (target/bench/disk)")
     parser.add_argument("--folder", help="where to work (/dev/shm)")
     parser.add_argument("--json", help="the raw figures (target/bench/results.json)")
     parser.add_argument("--plots", help="draw SVG plots into this folder")
@@ -50,6 +52,7 @@ def arguments(argv):
         args.rounds = 2
     target = ours.target_folder(REPO)
     args.json = args.json or os.path.join(target, "bench", "results.json")
+    args.disk = args.disk or os.path.join(target, "bench", "disk")
     args.tools = os.path.join(target, "bench", "peers")
     return args
 
@@ -108,7 +111,7 @@ def run_one(bench, name, results):
         if args.only:
             words = args.only.split(",")
             contest.entries = [entry for entry in contest.entries if any(word in entry.name for word in words)]
-        contest.run(args.rounds, 1, args.timeout, say)
+        contest.run(args.rounds, args.timeout, say)
         print(table.of_contest(contest), flush=True)
         lines = table.commands(contest, bench.folder, bench.programs)
         if lines:

@@ -73,16 +73,35 @@ class Bench:
     def server(self, kind):
         """A running peer, or None if it cannot run here (told once)."""
         key = kind.__name__
-        return self._running(key, lambda: kind(self.root, self.folder, self.tools))
+        return self.running(key, lambda: kind(self.root, self.folder, self.tools))
+
+    def server_at(self, kind, root):
+        """The same over another root."""
+        return self.running((kind.__name__, root), lambda: kind(root, self.make("elsewhere"), self.tools))
+
+    def restart(self, server):
+        """Makes a step that gives a server a fresh process: no memory of earlier rounds."""
+
+        def step():
+            server.stop()
+            server.start()
+
+        return step
+
+    def disk(self):
+        """An empty folder on a real disk, to be removed by who asks."""
+        os.makedirs(self.args.disk, exist_ok=True)
+        return tempfile.mkdtemp(prefix="root-", dir=self.args.disk)
 
     def muxftp(self, *options, root=None, host=peers.HOST):
         """Our running server with these options, or None."""
         if not self.programs.server or not self.programs.client:
             return None
         key = ("muxftp", root, host, *options)
-        return self._running(key, lambda: ours.Muxftp(root or self.root, self.folder, self.programs, *options, host=host))
+        return self.running(key, lambda: ours.Muxftp(root or self.root, self.folder, self.programs, *options, host=host))
 
-    def _running(self, key, make):
+    def running(self, key, make):
+        """The server of this key, started if it does not run; None if it cannot (told once)."""
         if key in self.away:
             return None
         server = self.servers.get(key)
@@ -109,6 +128,9 @@ class Bench:
     def unsynced(self):
         """Our server's option for what the peers do: sync nothing."""
         return ("--durability", "none") if "--durability" in ours.help_of(self.programs.server or "") else ()
+
+    def server_knows(self, flag):
+        return bool(self.programs.server) and flag in ours.help_of(self.programs.server)
 
     def client_knows(self, flag):
         return bool(self.programs.client) and flag in ours.help_of(self.programs.client)

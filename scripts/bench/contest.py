@@ -5,7 +5,7 @@ import time
 from dataclasses import dataclass, field
 from typing import Callable, Optional
 
-from proc import Cost, Failed, measured
+from proc import Failed, measured
 
 
 @dataclass
@@ -26,6 +26,8 @@ class Entry:
     # The same work without any peer's protocol: shown, but no ratio.
     limit: bool = False
     env: Optional[dict] = None
+    # Figures that are put beside those of each run.
+    note: dict = field(default_factory=dict)
     costs: list = field(default_factory=list)
     failure: Optional[str] = None
 
@@ -37,35 +39,56 @@ class Entry:
             pids = self.server.pids if self.server else []
             cost = measured(self.command, pids, env=self.env, timeout=timeout)
         self.after()
+        cost.extra.update(self.note)
         return cost
 
     def median(self, key):
         return statistics.median(getattr(cost, key) for cost in self.costs)
 
+    def median_of_extra(self, key):
+        """Of a further figure; None if no run gave it."""
+        values = [cost.extra[key] for cost in self.costs if key in cost.extra]
+        return statistics.median(values) if values else None
+
 
 @dataclass
 class Contest:
-    """A titled set of entries, and how their seconds become a figure: `amount` units of `unit` a run."""
+    """A titled set of entries.
+
+    The figure of a run is `amount` per second, or what `value` makes of its cost; `less` says that less of it is
+    better. `columns` are further figures: a heading, the name in `Cost.extra`, digits.
+    """
 
     name: str
     title: str
     amount: float
     unit: str
     entries: list
-    # False for figures where less is better (seconds for a fixed piece of work).
-    rate: bool = True
+    value: Optional[Callable] = None
+    less: bool = False
     digits: int = 2
+    columns: tuple = ()
+    # Fewer rounds than were asked for, where one takes long.
+    rounds: int = 1000
+    warmups: int = 1
     notes: list = field(default_factory=list)
 
-    def figure(self, seconds):
-        return self.amount / seconds if self.rate else seconds
+    def figure(self, cost):
+        return self.value(cost) if self.value else self.amount / cost.seconds
+
+    def median(self, entry):
+        return statistics.median(self.figure(cost) for cost in entry.costs)
 
     def ratio(self, ours, other):
         """How many times better ours is."""
-        return other.median("seconds") / ours.median("seconds")
+        better, worse = self.median(ours), self.median(other)
+        if self.less:
+            better, worse = worse, better
+        return better / worse if worse else float("inf")
 
-    def run(self, rounds, warmups, timeout, say):
+    def run(self, rounds, timeout, say):
         """Runs all rounds; an entry that fails is out, and its failure is kept."""
+        rounds, warmups = min(rounds, self.rounds), self.warmups
         for number in range(warmups + rounds):
             for entry in self.entries:
                 if entry.failure:
@@ -81,7 +104,7 @@ class Contest:
                     entry.costs.append(cost)
                 word = "warm-up" if number < warmups else f"round {number - warmups + 1}"
                 took = time.monotonic() - begin
-                figure = self.figure(cost.seconds)
+                figure = self.figure(cost)
                 say(f"  {self.name} {word}: {entry.name}: {figure:.{self.digits}f} {self.unit}, {took:.1f} s in all")
         return self
 
@@ -92,6 +115,7 @@ class Contest:
             "title": self.title,
             "unit": self.unit,
             "amount": self.amount,
+            "less is better": self.less,
             "notes": self.notes,
             "entries": [
                 {
@@ -100,14 +124,9 @@ class Contest:
                     "verifies": entry.verifies,
                     "command": entry.command if isinstance(entry.command, str) else entry.command.__doc__,
                     "failure": entry.failure,
-                    "median": self.figure(entry.median("seconds")) if entry.costs else None,
+                    "median": self.median(entry) if entry.costs else None,
                     "rounds": [vars(cost) for cost in entry.costs],
                 }
                 for entry in self.entries
             ],
         }
-
-
-def cost_of(seconds, client_cpu=0.0, server_cpu=0.0, client_peak=0, server_peak=0, foreign_cpu=0.0):
-    """A cost from figures that were measured another way."""
-    return Cost(seconds, client_cpu, server_cpu, client_peak, server_peak, foreign_cpu)

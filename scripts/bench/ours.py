@@ -85,7 +85,7 @@ class Muxftp(peers.Server):
         if not self.programs.server:
             raise Failed("muxftp is not built")
         os.makedirs(self.folder, exist_ok=True)
-        self.process = Process(self.argv(), self.path("log"), stdout=subprocess.PIPE)
+        self.process = Process([*self.prefix, *self.argv()], self.path("log"), stdout=subprocess.PIPE)
         line = self.process.child.stdout.readline().decode()
         if not line.startswith("listening on "):
             self.stop()

@@ -6,6 +6,7 @@
 import os
 import socket
 import subprocess
+import sys
 import time
 
 import install
@@ -44,6 +45,20 @@ class Server:
         self.folder = os.path.join(folder, self.name.lower().replace(" ", "-"))
         self.port = free_port()
         self.process = None
+        self.prefix = []
+
+    def within(self, prefix):
+        """Runs behind these words: in another network namespace."""
+        self.prefix = prefix
+        return self
+
+    def reachable(self):
+        """Whether it takes connections."""
+        if not self.prefix:
+            return can_connect(self.port, self.host)
+        code = f"import socket; socket.create_connection(({self.host!r}, {self.port}), timeout=1)"
+        done = subprocess.run([*self.prefix, sys.executable, "-c", code], capture_output=True, check=False)
+        return done.returncode == 0
 
     @property
     def addr(self):
@@ -79,9 +94,9 @@ class Server:
         self.program_path = install.find(self.program, self.tools)
         if not self.program_path:
             raise Failed(f"{self.name} is not installed")
-        self.process = Process(self.argv(), self.path("log"), cwd=self.folder, env=self.env())
+        self.process = Process([*self.prefix, *self.argv()], self.path("log"), cwd=self.folder, env=self.env())
         end = time.monotonic() + 10
-        while not can_connect(self.port, self.host):
+        while not self.reachable():
             if not self.process.alive() or time.monotonic() > end:
                 self.stop()
                 raise Failed(f"{self.name} does not start:\n{self.process_log()}")
@@ -286,7 +301,7 @@ server.serve_forever()
 class Rsyncd(Server):
     name = "rsync"
     program = "rsync"
-    speaks = None
+    speaks = "rsync"
 
     def argv(self):
         identity = "uid = root\ngid = root\n" if os.geteuid() == 0 else ""

@@ -2,7 +2,7 @@
 
 Processor seconds of a client are its rusage, those of a server the difference of /proc/PID/stat over the server and
 all beneath it (children that have ended are in their parent's figures). Memory is the greatest sum of proportional
-set sizes (shared pages counted once) seen by a sampler ten times a second.
+set sizes (shared pages counted once) seen by a sampler about ten times a second.
 """
 
 import ctypes
@@ -11,7 +11,7 @@ import signal
 import subprocess
 import threading
 import time
-from dataclasses import dataclass
+from dataclasses import dataclass, field
 
 TICK = os.sysconf("SC_CLK_TCK")
 # Beyond this many processes the sampler would disturb what it measures.
@@ -28,6 +28,8 @@ class Cost:
     client_peak: int
     server_peak: int
     foreign_cpu: float
+    # Other figures of the run, by name.
+    extra: dict = field(default_factory=dict)
 
 
 def read_stat(pid):
@@ -112,8 +114,11 @@ class Sampler:
                 self.peaks[index] = max(self.peaks[index], memory_of(pids))
 
     def _run(self):
-        while not self.end.wait(self.period):
+        # Short runs are looked at too: the first looks come soon.
+        period = self.period / 32
+        while not self.end.wait(period):
             self._sample()
+            period = min(period * 2, self.period)
 
     def __enter__(self):
         self.thread.start()

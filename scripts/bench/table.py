@@ -7,6 +7,7 @@ def of_contest(contest):
     """The table of one contest, as text."""
     ours = [entry for entry in contest.entries if entry.ours and entry.costs]
     head = ["who", "verifies", contest.unit, "lowest–highest", *(f"{entry.name} is" for entry in ours)]
+    head += [heading for heading, _, _ in contest.columns]
     head += ["client cpu s", "server cpu s", "client MiB", "server MiB"]
     rows = [row(contest, entry, ours) for entry in contest.entries if entry.costs]
     lines = [f"### {contest.title}", "", *grid(head, rows), ""]
@@ -19,12 +20,15 @@ def of_contest(contest):
 
 
 def row(contest, entry, ours):
-    figures = sorted(contest.figure(cost.seconds) for cost in entry.costs)
+    figures = sorted(contest.figure(cost) for cost in entry.costs)
     shown = [number(figure, contest.digits) for figure in (figures[0], figures[-1])]
     name = entry.name.replace("|", "\\|")
     name = f"**{name}**" if entry.ours else f"*{name}*" if entry.limit else name
-    cells = [name, entry.verifies, number(contest.figure(entry.median("seconds")), contest.digits), "–".join(shown)]
+    cells = [name, entry.verifies, number(contest.median(entry), contest.digits), "–".join(shown)]
     cells += ["" if mine is entry else f"× {contest.ratio(mine, entry):.2f}" for mine in ours]
+    for _, key, digits in contest.columns:
+        value = entry.median_of_extra(key)
+        cells.append("" if value is None else number(value, digits))
     cells += [f"{entry.median('client_cpu'):.2f}", f"{entry.median('server_cpu'):.2f}"]
     cells += [mebi(entry.median("client_peak")), mebi(entry.median("server_peak"))]
     return cells
@@ -69,12 +73,12 @@ def noise(contest):
     return ""
 
 
-def commands(contest, folder, short):
+def commands(contest, folder, programs):
     """The command lines as they were run, with the long folder names shortened."""
     lines = []
     for entry in contest.entries:
-        if isinstance(entry.command, str):
-            lines.append(f"{entry.name}: {shorten(entry.command, folder, short)}")
+        line = entry.command if isinstance(entry.command, str) else entry.command.__doc__
+        lines.append(f"{entry.name}: {shorten(line or '', folder, programs)}")
     return lines
 
 

@@ -1,0 +1,72 @@
+"""`ftp-load` as a tool of the scenarios: one-shot runs, connections that are held, pings beside a load."""
+
+import json
+import select
+import subprocess
+
+from proc import Cost, Failed, Process, Sampler, cpu_of, cpu_of_machine, settle, tree
+
+
+def words(bench, mode, server, **flags):
+    """The command line, as a list."""
+    argv = [bench.programs.load, mode, "--addr", server.addr, "--language", server.speaks]
+    if server.speaks == "ftp":
+        argv += ["--user", server.user]
+    for name, value in flags.items():
+        if value is not None:
+            argv += ["--" + name.replace("_", "-"), str(value)]
+    return argv
+
+
+class Load:
+    """A running `ftp-load`; it ends when its standard input does."""
+
+    def __init__(self, bench, mode, server, **flags):
+        self.argv = words(bench, mode, server, **flags)
+        self.process = Process(self.argv, server.path("load"), stdin=subprocess.PIPE, stdout=subprocess.PIPE)
+
+    @property
+    def pid(self):
+        return self.process.pid
+
+    def answer(self, timeout):
+        """The next line that it prints."""
+        out = self.process.child.stdout
+        if not select.select([out], [], [], timeout)[0]:
+            raise Failed(f"no word within {timeout:.0f} s: {' '.join(self.argv)}")
+        line = out.readline()
+        if not line:
+            self.process.child.wait(5)
+            raise Failed(f"{' '.join(self.argv)}\n{self.process.tail()}")
+        return json.loads(line)
+
+    def ask(self, timeout):
+        """Makes all held connections ask once."""
+        self.process.child.stdin.write(b"ask\n")
+        self.process.child.stdin.flush()
+        return self.answer(timeout)
+
+    def finish(self, timeout):
+        """Ends its standard input and takes its last word, if the mode has one."""
+        self.process.child.stdin.close()
+        return self.answer(timeout)
+
+    def stop(self):
+        self.process.stop()
+
+
+def run(bench, mode, server, **flags):
+    """One whole run of a mode: its cost, and all that `ftp-load` tells as extra figures."""
+    known = set(tree(server.pids))
+    server_before, machine_before = cpu_of(server.pids), cpu_of_machine()
+    load = Load(bench, mode, server, **flags)
+    try:
+        with Sampler([load.pid], list(server.pids)) as sampler:
+            answer = load.answer(bench.args.timeout)
+            client = cpu_of([load.pid])
+    finally:
+        load.stop()
+    orphans = settle(server.pids, known)
+    server_cpu = cpu_of(server.pids) - server_before + orphans
+    foreign = cpu_of_machine() - machine_before - server_cpu - client
+    return Cost(answer["seconds"], client, server_cpu, *sampler.peaks, max(foreign, 0.0), answer)
