@@ -15,7 +15,7 @@ use crate::process::Process;
 use crate::server::program;
 
 /// How long one run may take.
-const RUN: Duration = Duration::from_secs(120);
+pub const RUN: Duration = Duration::from_secs(120);
 
 /// A run of the client, being prepared.
 pub struct Client {

@@ -19,7 +19,7 @@ pub mod rogue;
 pub mod server;
 
 pub use bystander::Bystander;
-pub use client::{Client, Ran};
+pub use client::{Client, RUN, Ran};
 pub use deadline::{SOON, eventually};
 pub use files::Scratch;
 pub use peer::Peer;

@@ -3,6 +3,8 @@
 
 #![allow(clippy::unwrap_used, reason = "test code fails by panicking")]
 
+#[path = "faults/corrupt.rs"]
+mod corrupt;
 #[path = "faults/crash.rs"]
 mod crash;
 #[path = "faults/descriptors.rs"]
@@ -11,6 +13,8 @@ mod descriptors;
 mod hold;
 #[path = "faults/network.rs"]
 mod network;
+#[path = "faults/restart.rs"]
+mod restart;
 #[path = "faults/soak.rs"]
 mod soak;
 #[path = "faults/space.rs"]
