@@ -1,9 +1,10 @@
 //! The real daemon, on a free loopback port, with a root of its own.
 
 use std::ffi::OsString;
-use std::fs::{self, File};
+use std::fs::{self, File, Permissions};
 use std::io::Read;
 use std::net::SocketAddr;
+use std::os::unix::fs::{PermissionsExt, chown};
 use std::os::unix::process::CommandExt;
 use std::path::{Path, PathBuf};
 use std::process::{Command, ExitStatus, Stdio};
@@ -41,6 +42,7 @@ pub struct Options {
     root: Option<PathBuf>,
     listen: Option<String>,
     descriptors: Option<u64>,
+    nobody: bool,
     bare: bool,
 }
 
@@ -83,6 +85,13 @@ impl Options {
     #[must_use]
     pub fn descriptors(mut self, most: u64) -> Self {
         self.descriptors = Some(most);
+        self
+    }
+
+    /// Without privileges, so that permissions bite even where the tests run as root. Its root is made its own.
+    #[must_use]
+    pub fn nobody(mut self) -> Self {
+        self.nobody = true;
         self
     }
 
@@ -132,6 +141,9 @@ impl Server {
             fs::create_dir(&root).unwrap();
         }
         let mut command = limited(&program("ftp-server"), options.descriptors);
+        if options.nobody && rustix::process::geteuid().is_root() {
+            command = as_nobody(&scratch, &root);
+        }
         command
             .env_clear()
             .envs(options.env)
@@ -277,6 +289,18 @@ fn limited(program: &Path, descriptors: Option<u64>) -> Command {
         .arg("-c")
         .arg(format!("ulimit -n {most}; exec \"$0\" \"$@\""));
     command.arg(program);
+    command
+}
+
+/// The daemon as user and group `nobody`, from a copy that everybody can reach.
+fn as_nobody(scratch: &Scratch, root: &Path) -> Command {
+    const NOBODY: u32 = 65_534;
+    let copy = scratch.join("ftp-server");
+    fs::copy(program("ftp-server"), &copy).unwrap();
+    fs::set_permissions(scratch.path(), Permissions::from_mode(0o755)).unwrap();
+    chown(root, Some(NOBODY), Some(NOBODY)).unwrap();
+    let mut command = Command::new(copy);
+    command.uid(NOBODY).gid(NOBODY);
     command
 }
 

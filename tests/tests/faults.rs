@@ -13,6 +13,8 @@ mod descriptors;
 mod hold;
 #[path = "faults/network.rs"]
 mod network;
+#[path = "faults/permissions.rs"]
+mod permissions;
 #[path = "faults/restart.rs"]
 mod restart;
 #[path = "faults/soak.rs"]
