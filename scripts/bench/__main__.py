@@ -10,6 +10,7 @@ import time
 import install
 import machine
 import ours
+import plot
 import scenarios
 import table
 from bench import Bench
@@ -29,7 +30,7 @@ def arguments(argv):
     parser = argparse.ArgumentParser(
         prog="scripts/bench.sh",
         description="Measures muxftp beside its peers on loopback and prints one markdown table a scenario.",
-        epilog="Scenarios: " + " ".join(scenarios.ALL) + ". Without one, all of them.",
+        epilog="Scenarios: " + " ".join(scenarios.ALL) + ". Without one, all of them; curves only with --plots.",
     )
     parser.add_argument("scenario", nargs="*", choices=[*scenarios.ALL, []], metavar="SCENARIO")
     parser.add_argument("--rounds", type=int, default=5, help="counted rounds after the warm-up (5)")
@@ -89,7 +90,7 @@ def run(args):
     programs = ours.Programs(REPO, args.binaries, build=not args.no_build)
     if not programs.server or not programs.client:
         say("(muxftp is not built: the peers alone)")
-    names = args.scenario or list(scenarios.ALL)
+    names = args.scenario or [name for name in scenarios.ALL if name != "curves" or args.plots]
     results = {"machine": machine.facts(), "versions": versions(args.tools), "contests": []}
     with machine.Congestion(args.congestion):
         results["machine"]["congestion control"] = machine.congestion()
@@ -156,9 +157,8 @@ def main(argv):
     finally:
         stop_all()
     if args.plots:
-        import plot
-
-        plot.draw(results, args.plots)
+        for path in plot.draw(results, args.plots):
+            say(f"drawn: {path}")
     say(f"raw figures: {args.json}")
     return 0
 

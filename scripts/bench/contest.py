@@ -71,6 +71,8 @@ class Contest:
     # Fewer rounds than were asked for, where one takes long.
     rounds: int = 1000
     warmups: int = 1
+    # The chart and the place in it, for a contest that is a point of one.
+    plot: Optional[dict] = None
     notes: list = field(default_factory=list)
 
     def figure(self, cost):
@@ -117,6 +119,7 @@ class Contest:
             "amount": self.amount,
             "less is better": self.less,
             "notes": self.notes,
+            "plot": self.plot,
             "entries": [
                 {
                     "name": entry.name,

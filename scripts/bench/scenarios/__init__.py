@@ -1,6 +1,6 @@
 """The scenarios by name. Each is a function from a `Bench` to its contests, in the order in which they are run."""
 
-from scenarios import disk, large, loops, scale, sessions, small, wan
+from scenarios import curves, disk, large, loops, scale, sessions, small, wan
 
 ALL = {
     "down": large.down,
@@ -16,4 +16,5 @@ ALL = {
     "durability": disk.durability,
     "reactors": loops.reactors,
     "wan": wan.wan,
+    "curves": curves.curves,
 }
