@@ -24,6 +24,7 @@ pub(crate) struct Disk {
     pub(crate) faults: u64,
     pub(crate) takeovers: u64,
     pub(crate) resumed: u64,
+    pub(crate) swept: u64,
 }
 
 /// One thing to do with a file.
@@ -71,7 +72,9 @@ fn fault(kind: FaultKind) -> Fault {
 impl Disk {
     /// Forgets partials that nobody works on.
     pub(crate) fn sweep(&mut self) {
+        let before = self.partials.len();
         self.partials.retain(|_, (_, holder)| holder.is_some());
+        self.swept += (before - self.partials.len()) as u64;
     }
 
     /// Does the steps of one trip.

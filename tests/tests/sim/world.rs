@@ -30,6 +30,7 @@ pub(crate) struct Summary {
     ends: BTreeMap<&'static str, u64>,
     takeovers: u64,
     resumed: u64,
+    swept: u64,
     faults: u64,
     returns: u64,
     compared: u64,
@@ -46,6 +47,7 @@ impl Summary {
         }
         self.takeovers += other.takeovers;
         self.resumed += other.resumed;
+        self.swept += other.swept;
         self.faults += other.faults;
         self.returns += other.returns;
         self.compared += other.compared;
@@ -78,6 +80,7 @@ impl Summary {
         }
         rare.push(("takeover", self.takeovers));
         rare.push(("resumed", self.resumed));
+        rare.push(("expired", self.swept));
         rare.push(("return", self.returns));
         rare.push(("compared to the end", self.compared));
         rare
@@ -218,6 +221,7 @@ impl World {
         for _ in 0..rng.u32(1..4) {
             let blow = match rng.u32(..9) {
                 _ if resumes && rng.bool() => Blow::Lost,
+                _ if resumes && rng.u32(..4) == 0 => Blow::Sweep,
                 0 => Blow::Lost,
                 1 => Blow::Eof,
                 2 => Blow::Drain,
@@ -426,6 +430,7 @@ impl World {
     fn check_end(&mut self) {
         self.summary.takeovers = self.disk.takeovers;
         self.summary.resumed = self.disk.resumed;
+        self.summary.swept = self.disk.swept;
         self.summary.faults = self.disk.faults;
         if self.certain && !self.climate.shared {
             assert_eq!(self.disk.fs.contents(), self.reference.contents());
