@@ -180,10 +180,8 @@ impl Shared {
                 self.hang();
                 return Ok(());
             }
-            let room = match fault {
-                Fault::Dribble(until) if passed < until => 1,
-                _ => block.len(),
-            };
+            let dribbles = matches!(fault, Fault::Dribble(until) if passed < until);
+            let room = if dribbles { 1 } else { block.len() };
             let len = from.read(&mut block[..room])?;
             if len == 0 {
                 // The other end may have gone already.
@@ -215,10 +213,11 @@ impl Shared {
             to.write_all(&bytes[..pass])?;
             passed = end;
             if pass < len {
-                match fault {
-                    Fault::ResetAfter(_) => return Err(io::ErrorKind::ConnectionReset.into()),
-                    Fault::StallAfter(_) => self.hang(),
-                    _ => {}
+                if let Fault::ResetAfter(_) = fault {
+                    return Err(io::ErrorKind::ConnectionReset.into());
+                }
+                if let Fault::StallAfter(_) = fault {
+                    self.hang();
                 }
                 for stream in pair {
                     drop(stream.shutdown(Shutdown::Both));
