@@ -5,6 +5,7 @@ use std::io;
 use std::net::SocketAddr;
 use std::path::PathBuf;
 use std::sync::Arc;
+use std::thread;
 use std::time::{Duration, Instant, SystemTime};
 
 use ftp_proto::native::{self, Native};
@@ -12,12 +13,11 @@ use ftp_proto::session::Dialect;
 use ftp_proto::wire::{Code, ErrorBody, ReplyHead, frame};
 use ftp_proto::{Durability, Limits};
 use ftp_store::Store;
-use mio::{Poll, Waker};
 
 use crate::metrics::Metrics;
 use crate::pool::{Mailbox, Pool};
 pub use crate::reactor::Ended;
-use crate::reactor::{Bounds, Front, Letter, Listener, Reactor, WAKER};
+use crate::reactor::{Bounds, Commons, Desk, Front, Letter, Listener, Mate, Reactor};
 use crate::session::EndTimes;
 use crate::sweeper::Sweeper;
 
@@ -37,6 +37,8 @@ pub struct ServerConfig {
     pub durability: Durability,
     /// How long a broken upload can be resumed before it is removed.
     pub partial_ttl: Duration,
+    /// Loops that serve sessions, each on a thread of its own; at least one.
+    pub reactors: usize,
     /// Threads that do disk work.
     pub workers: usize,
     /// Most connections at once.
@@ -82,7 +84,8 @@ impl std::error::Error for StartError {}
 
 /// A server that listens but does not run yet.
 pub struct Server {
-    reactor: Reactor,
+    /// The first accepts.
+    reactors: Vec<Reactor>,
     handle: Handle,
     addresses: Vec<SocketAddr>,
     metrics: Arc<Metrics>,
@@ -93,18 +96,22 @@ pub struct Server {
 /// Stops a running server from another thread.
 #[derive(Clone)]
 pub struct Handle {
-    mailbox: Arc<Mailbox<Letter>>,
+    mailboxes: Vec<Arc<Mailbox<Letter>>>,
 }
 
 impl Handle {
     /// No new connections; what is under way finishes, within the drain time.
     pub fn drain(&self) {
-        self.mailbox.post(Letter::Drain);
+        for mailbox in &self.mailboxes {
+            mailbox.post(Letter::Drain);
+        }
     }
 
     /// Stop now.
     pub fn cut(&self) {
-        self.mailbox.post(Letter::Cut);
+        for mailbox in &self.mailboxes {
+            mailbox.post(Letter::Cut);
+        }
     }
 }
 
@@ -139,44 +146,30 @@ impl Server {
             addresses.push(real);
             listeners.push(listener);
         }
-        let poll = Poll::new().map_err(|error| StartError::System("poll", error))?;
-        let waker = Waker::new(poll.registry(), WAKER)
-            .map_err(|error| StartError::System("wake the loop", error))?;
-        let mailbox = Arc::new(Mailbox::new(waker));
-        let pool = Pool::start(config.workers, QUEUE, mailbox.clone(), config.slow_disk)
+        let pool = Pool::start(config.workers, QUEUE, config.slow_disk)
             .map_err(|error| StartError::System("start the disk workers", error))?;
-        let metrics = Arc::new(Metrics::default());
-        let bounds = Bounds {
-            max_connections: config.max_connections,
-            max_per_address: config.max_per_address,
-            descriptor_ceiling: descriptor_ceiling(),
-            buffer_bytes: config.buffer_bytes,
-            drain_time: config.drain_time,
-            end_times: EndTimes {
-                stall: config.limits.stall_time,
-                linger: config.limits.linger_time,
-            },
+        let sweeper = (!config.read_only).then(|| Sweeper::start(store.clone(), SystemTime::now));
+        let sweeper = sweeper.transpose();
+        let commons = Commons {
+            pool: Arc::new(pool),
+            store,
+            metrics: Arc::new(Metrics::default()),
+            bounds: bounds(&config),
+            last_id: Arc::default(),
         };
-        let reactor = Reactor::new(
-            poll,
-            mailbox.clone(),
-            Arc::new(pool),
-            store.clone(),
-            metrics.clone(),
-            bounds,
-            listeners,
-        )
-        .map_err(|error| StartError::System("watch the listeners", error))?;
-        let sweeper = (!config.read_only)
-            .then(|| Sweeper::start(store.clone(), SystemTime::now))
-            .transpose();
-        let sweeper = sweeper.map_err(|error| StartError::System("start the sweep", error))?;
+        let reactors = crew(&commons, config.reactors, listeners)
+            .map_err(|error| StartError::System("start the loops", error))?;
         Ok(Self {
-            _sweeper: sweeper,
-            reactor,
-            handle: Handle { mailbox },
+            handle: Handle {
+                mailboxes: reactors
+                    .iter()
+                    .map(|reactor| reactor.mailbox().clone())
+                    .collect(),
+            },
+            reactors,
             addresses,
-            metrics,
+            metrics: commons.metrics,
+            _sweeper: sweeper.map_err(|error| StartError::System("start the sweep", error))?,
         })
     }
 
@@ -195,12 +188,60 @@ impl Server {
     /// Serves until stopped.
     ///
     /// # Errors
-    /// If the poll itself fails.
+    /// If a poll itself fails.
     pub fn run(mut self) -> io::Result<Ended> {
-        let ended = self.reactor.run();
+        let mut front = self.reactors.remove(0);
+        let ended = thread::scope(|scope| {
+            let mates = self
+                .reactors
+                .iter_mut()
+                .map(|mate| scope.spawn(|| mate.run()));
+            let mates: Vec<_> = mates.collect();
+            let mut ended = front.run();
+            if !matches!(ended, Ok(Ended::Drained)) {
+                self.handle.cut();
+            }
+            for mate in mates {
+                let its = mate
+                    .join()
+                    .unwrap_or_else(|_| Err(io::Error::other("a loop panicked")));
+                if matches!(ended, Ok(Ended::Drained)) {
+                    ended = its;
+                }
+            }
+            ended
+        });
         self.metrics.log();
         ended
     }
+}
+
+fn bounds(config: &ServerConfig) -> Bounds {
+    Bounds {
+        max_connections: config.max_connections,
+        max_per_address: config.max_per_address,
+        descriptor_ceiling: descriptor_ceiling(),
+        buffer_bytes: config.buffer_bytes / config.reactors.max(1),
+        drain_time: config.drain_time,
+        end_times: EndTimes {
+            stall: config.limits.stall_time,
+            linger: config.limits.linger_time,
+        },
+    }
+}
+
+/// `count` reactors, at least one: the first accepts for all.
+fn crew(commons: &Commons, count: usize, listeners: Vec<Listener>) -> io::Result<Vec<Reactor>> {
+    let reactors = (0..count.max(1)).map(|_| Reactor::new(commons.clone()));
+    let mut reactors = reactors.collect::<io::Result<Vec<_>>>()?;
+    if let Some((front, mates)) = reactors.split_first_mut() {
+        for (number, mate) in mates.iter_mut().enumerate() {
+            mate.serve(Desk::new(number, front.mailbox().clone()));
+        }
+        let mates = mates.iter().map(|mate| Mate::new(mate.mailbox().clone()));
+        front.front(listeners, mates.collect())?;
+    }
+    Ok(reactors)
 }
 
 /// The descriptor at which connections are turned away: an eighth of all, 16 to 512, is kept for files.

@@ -64,12 +64,13 @@ impl<T> Arena<T> {
         self.slots.len() - self.free.len()
     }
 
-    /// Puts a value in. The generation leaves out the top bit, so no key collides with a reserved token.
-    pub(crate) fn insert(&mut self, value: T) -> Key {
+    /// Takes a slot whose value comes later, by [`Arena::give_back`]. Generations leave out the top bit,
+    /// so no key collides with a reserved token.
+    pub(crate) fn reserve(&mut self) -> Key {
         if let Some(index) = self.free.pop()
             && let Some(slot) = self.slots.get_mut(index as usize)
         {
-            slot.state = State::Here(value);
+            slot.state = State::Lent;
             return Key {
                 index,
                 generation: slot.generation,
@@ -78,7 +79,7 @@ impl<T> Arena<T> {
         let index = u32::try_from(self.slots.len()).unwrap_or(u32::MAX);
         self.slots.push(Slot {
             generation: 0,
-            state: State::Here(value),
+            state: State::Lent,
         });
         Key {
             index,
@@ -155,12 +156,18 @@ impl<T> Arena<T> {
 mod tests {
     use super::*;
 
+    fn insert<T>(arena: &mut Arena<T>, value: T) -> Key {
+        let key = arena.reserve();
+        arena.give_back(key, value);
+        key
+    }
+
     #[test]
     fn a_stale_key_finds_nothing() {
         let mut arena = Arena::new();
-        let old = arena.insert('a');
+        let old = insert(&mut arena, 'a');
         assert_eq!(arena.remove(old), Some('a'));
-        let new = arena.insert('b');
+        let new = insert(&mut arena, 'b');
         assert_eq!(new.index(), old.index());
         assert_eq!(arena.get_mut(old), None);
         assert_eq!(arena.remove(old), None);
@@ -172,10 +179,10 @@ mod tests {
     #[test]
     fn a_lent_value_keeps_its_slot() {
         let mut arena = Arena::new();
-        let key = arena.insert(1);
+        let key = insert(&mut arena, 1);
         assert_eq!(arena.lend(key), Some(1));
         assert_eq!(arena.lend(key), None);
-        let other = arena.insert(2);
+        let other = insert(&mut arena, 2);
         assert_ne!(other.index(), key.index());
         arena.give_back(key, 3);
         assert_eq!(arena.get_mut(key), Some(&mut 3));

@@ -61,6 +61,11 @@ pub(super) struct Args {
     )]
     pub(super) partial_ttl: Duration,
 
+    /// Loops that serve connections, each on a thread of its own.
+    #[arg(long, env = "FTP_SERVER_REACTORS", value_name = "N", default_value = "1",
+          value_parser = count::<1, 256>, hide_env_values = true)]
+    pub(super) reactors: usize,
+
     /// Threads for disk work [default: one per core, at least 4].
     #[arg(long, env = "FTP_SERVER_WORKERS", value_name = "N",
           value_parser = count::<1, 1024>, hide_env_values = true)]

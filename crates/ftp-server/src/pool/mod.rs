@@ -49,12 +49,11 @@ pub(crate) struct Letter {
     pub(crate) done: Done,
 }
 
-/// Worker threads for one mailbox. Dropping it drops the orders that wait, finishes those that are begun, and
+/// Worker threads for one or more loops. Dropping it drops the orders that wait, finishes those that are begun, and
 /// joins the threads.
 pub(crate) struct Pool<M> {
     queue: Arc<Queue<M>>,
     syncer: Arc<Syncer<M>>,
-    mailbox: Arc<Mailbox<M>>,
     workers: Vec<JoinHandle<()>>,
     sync_thread: Option<JoinHandle<()>>,
 }
@@ -84,7 +83,6 @@ impl<M: From<Letter> + Send + 'static> Pool<M> {
     pub(crate) fn start(
         workers: usize,
         bound: usize,
-        mailbox: Arc<Mailbox<M>>,
         slow_disk: Option<Duration>,
     ) -> io::Result<Self> {
         let hands = Hands {
@@ -92,20 +90,14 @@ impl<M: From<Letter> + Send + 'static> Pool<M> {
             sync: Box::new(sync_round),
             slow_disk,
         };
-        Self::with_hands(workers, bound, mailbox, hands)
+        Self::with_hands(workers, bound, hands)
     }
 
-    fn with_hands(
-        workers: usize,
-        bound: usize,
-        mailbox: Arc<Mailbox<M>>,
-        hands: Hands,
-    ) -> io::Result<Self> {
+    fn with_hands(workers: usize, bound: usize, hands: Hands) -> io::Result<Self> {
         let hands = Arc::new(hands);
         let mut pool = Self {
             queue: Arc::new(Queue::new(bound)),
             syncer: Arc::new(Syncer::default()),
-            mailbox,
             workers: Vec::with_capacity(workers.max(1)),
             sync_thread: None,
         };
@@ -127,10 +119,10 @@ impl<M: From<Letter> + Send + 'static> Pool<M> {
 }
 
 impl<M> Pool<M> {
-    /// Takes orders from the front, as many as there is room for; the rest stays. A letter will tell
-    /// when to try again.
-    pub(crate) fn submit_all(&self, orders: &mut VecDeque<Order>) {
-        self.queue.push(orders, &self.mailbox);
+    /// Takes orders from the front, as many as there is room for; the rest stays, to be tried again.
+    /// The letters go to `home`.
+    pub(crate) fn submit_all(&self, orders: &mut VecDeque<Order>, home: &Arc<Mailbox<M>>) {
+        self.queue.push(orders, home);
     }
 
     /// How many orders wait for a worker.

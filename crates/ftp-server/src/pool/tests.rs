@@ -32,7 +32,7 @@ impl Desk {
         let mailbox = Arc::new(Mailbox::new(Waker::new(poll.registry(), Token(0)).unwrap()));
         let folder = tempfile::tempdir().unwrap();
         Self {
-            pool: Pool::with_hands(workers, bound, Arc::clone(&mailbox), hands).unwrap(),
+            pool: Pool::with_hands(workers, bound, hands).unwrap(),
             store: Arc::new(Store::open(folder.path(), Options::default()).unwrap()),
             poll,
             mailbox,
@@ -78,21 +78,29 @@ impl Desk {
     fn settle(&mut self, orders: impl IntoIterator<Item = Order>) -> Vec<Letter> {
         let mut orders: VecDeque<_> = orders.into_iter().collect();
         let count = orders.len();
-        self.pool.submit_all(&mut orders);
-        let letters = self.letters(count, |pool| pool.submit_all(&mut orders));
+        self.submit(&mut orders);
+        let letters = self.letters(count, |pool, home| pool.submit_all(&mut orders, home));
         assert!(orders.is_empty());
         letters
     }
 
+    fn submit(&self, orders: &mut VecDeque<Order>) {
+        self.pool.submit_all(orders, &self.mailbox);
+    }
+
     /// Waits for `count` letters, and checks that there are no more.
-    fn letters(&mut self, count: usize, mut each_turn: impl FnMut(&Pool<Letter>)) -> Vec<Letter> {
+    fn letters(
+        &mut self,
+        count: usize,
+        mut each_turn: impl FnMut(&Pool<Letter>, &Arc<Mailbox<Letter>>),
+    ) -> Vec<Letter> {
         let mut events = Events::with_capacity(4);
         let mut letters = Vec::new();
         while letters.len() < count {
             self.poll.poll(&mut events, Some(DEADLINE)).unwrap();
             assert!(!events.is_empty(), "{} of {count} letters", letters.len());
             self.mailbox.drain(&mut letters);
-            each_turn(&self.pool);
+            each_turn(&self.pool, &self.mailbox);
         }
         assert_eq!(letters.len(), count);
         letters.sort_by_key(|letter| letter.lane);
@@ -203,15 +211,15 @@ fn what_does_not_fit_stays_with_the_asker() {
         },
     );
     let mut orders: VecDeque<_> = (0..10).map(|lane| desk.stat(lane, "")).collect();
-    desk.pool.submit_all(&mut orders);
+    desk.submit(&mut orders);
     assert_eq!(orders.len(), 7);
     comers.recv_timeout(DEADLINE).unwrap();
-    desk.pool.submit_all(&mut orders);
-    desk.pool.submit_all(&mut orders);
+    desk.submit(&mut orders);
+    desk.submit(&mut orders);
     assert_eq!((orders.len(), desk.pool.waiting()), (6, 3));
     assert_eq!(orders.front().unwrap().lane, 4, "from the front");
     gate.open();
-    desk.letters(10, |pool| pool.submit_all(&mut orders));
+    desk.letters(10, |pool, home| pool.submit_all(&mut orders, home));
 }
 
 #[test]
@@ -284,21 +292,21 @@ fn while_one_round_syncs_the_next_gathers() {
             ..hands()
         },
     );
-    desk.pool.submit_all(&mut VecDeque::from([desk.put(0)]));
+    desk.submit(&mut VecDeque::from([desk.put(0)]));
     assert_eq!(
         rounds.recv_timeout(DEADLINE).unwrap(),
         1,
         "alone, it waits for nobody"
     );
     let mut orders: VecDeque<_> = (1..51).map(|lane| desk.put(lane)).collect();
-    desk.pool.submit_all(&mut orders);
+    desk.submit(&mut orders);
     let start = Instant::now();
     while desk.pool.syncer.len() < 50 {
         assert!(start.elapsed() < DEADLINE);
         std::thread::yield_now();
     }
     gate.open();
-    let letters = desk.letters(51, |_| {});
+    let letters = desk.letters(51, |_, _| {});
     assert!(letters.iter().all(committed));
     assert_eq!(rounds.recv_timeout(DEADLINE).unwrap(), 50);
     assert!(rounds.try_recv().is_err(), "no third round");
@@ -316,7 +324,7 @@ fn a_stop_does_not_wait_for_a_slow_disk() {
         },
     );
     let mut orders: VecDeque<_> = (0..10).map(|lane| desk.put(lane)).collect();
-    desk.pool.submit_all(&mut orders);
+    desk.submit(&mut orders);
     let start = Instant::now();
     let empty = Desk::new(1, 1, hands());
     drop(mem::replace(&mut desk.pool, empty.pool));
@@ -345,7 +353,7 @@ fn a_stop_finishes_what_only_waits_for_syncing() {
             ..hands()
         },
     );
-    desk.pool.submit_all(&mut VecDeque::from([desk.put(3)]));
+    desk.submit(&mut VecDeque::from([desk.put(3)]));
     rounds.recv_timeout(DEADLINE).unwrap();
     let Desk {
         pool,

@@ -18,6 +18,7 @@ const REST_TIME: Duration = Duration::from_millis(50);
 pub(super) struct Admission {
     max: usize,
     max_per_address: usize,
+    live: usize,
     per_address: HashMap<IpAddr, usize>,
     leaving: VecDeque<(Instant, TcpStream)>,
     /// Accepting rests until then: descriptors ran out.
@@ -29,6 +30,7 @@ impl Admission {
         Self {
             max,
             max_per_address,
+            live: 0,
             per_address: HashMap::new(),
             leaving: VecDeque::new(),
             rest_until: None,
@@ -36,8 +38,8 @@ impl Admission {
     }
 
     /// Whether another connection may be accepted at all.
-    pub(super) fn has_room(&self, live: usize) -> bool {
-        live < self.max && self.rest_until.is_none()
+    pub(super) fn has_room(&self) -> bool {
+        self.live < self.max && self.rest_until.is_none()
     }
 
     /// Counts a connection of `address` in; `false` if it has too many.
@@ -47,12 +49,14 @@ impl Admission {
             return false;
         }
         *count += 1;
+        self.live += 1;
         true
     }
 
     /// Counts a connection out.
     pub(super) fn leave(&mut self, address: IpAddr) {
         if let Some(count) = self.per_address.get_mut(&address) {
+            self.live -= 1;
             *count -= 1;
             if *count == 0 {
                 self.per_address.remove(&address);
@@ -115,8 +119,9 @@ mod tests {
         assert!(admission.enter(b));
         admission.leave(a);
         assert!(admission.enter(a));
-        assert!(admission.has_room(2));
-        assert!(!admission.has_room(3));
+        assert!(!admission.has_room());
+        admission.leave(b);
+        assert!(admission.has_room());
     }
 
     #[test]
@@ -124,10 +129,10 @@ mod tests {
         let now = Instant::now();
         let mut admission = Admission::new(1, 1);
         admission.rest(now);
-        assert!(!admission.has_room(0));
+        assert!(!admission.has_room());
         let due = admission.deadline().unwrap();
         admission.expire(due);
-        assert!(admission.has_room(0));
+        assert!(admission.has_room());
         assert_eq!(admission.deadline(), None);
     }
 }

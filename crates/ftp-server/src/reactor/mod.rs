@@ -1,16 +1,18 @@
 //! Floor 7: the turn of the loop. Owns the poll, the listeners and the sessions; knows no protocol word.
 
 mod admission;
+mod crew;
 mod listener;
 mod turn;
 
 use std::collections::VecDeque;
 use std::io;
 use std::sync::Arc;
+use std::sync::atomic::AtomicU64;
 use std::time::{Duration, Instant};
 
 use ftp_store::Store;
-use mio::{Events, Interest, Poll, Token};
+use mio::{Events, Interest, Poll, Token, Waker};
 
 use crate::base::{Arena, Key, RunQueue, Timers};
 use crate::metrics::Metrics;
@@ -18,6 +20,8 @@ use crate::pool::{Mailbox, Order, Pool};
 use crate::session::{Context, EndTimes, Memory, Session};
 
 use admission::Admission;
+pub(crate) use crew::{Desk, Mate};
+use crew::{Guest, Left};
 pub(crate) use listener::{Front, Listener};
 
 /// The waker's token; keys never reach it, since their generation leaves out the top bit.
@@ -36,6 +40,10 @@ const SCRATCH_BYTES: usize = 256 * 1024;
 pub(crate) enum Letter {
     /// A job came home.
     Home(crate::pool::Letter),
+    /// A connection to serve.
+    Guest(Box<Guest>),
+    /// A connection that was handed out has ended.
+    Left(Left),
     /// Stop when what is under way has ended.
     Drain,
     /// Stop now.
@@ -69,16 +77,28 @@ pub enum Ended {
     Cut,
 }
 
+/// What all reactors of a server have in common.
+#[derive(Clone)]
+pub(crate) struct Commons {
+    pub(crate) pool: Arc<Pool<Letter>>,
+    pub(crate) store: Arc<Store>,
+    pub(crate) metrics: Arc<Metrics>,
+    pub(crate) bounds: Bounds,
+    /// The last number given to a session, for the log.
+    pub(crate) last_id: Arc<AtomicU64>,
+}
+
 /// One loop: a poll, its sessions, its timers.
 pub(crate) struct Reactor {
     poll: Poll,
     events: Events,
     mailbox: Arc<Mailbox<Letter>>,
-    pool: Arc<Pool<Letter>>,
-    store: Arc<Store>,
-    metrics: Arc<Metrics>,
-    bounds: Bounds,
+    commons: Commons,
     listeners: Vec<Listener>,
+    /// Who takes connections off the one that accepts.
+    mates: Vec<Mate>,
+    /// Where one that does not accept tells the ends of its sessions.
+    desk: Option<Desk>,
     sessions: Arena<Session>,
     queue: RunQueue,
     timers: Timers,
@@ -88,50 +108,70 @@ pub(crate) struct Reactor {
     letters: Vec<Letter>,
     scratch: Vec<u8>,
     admission: Admission,
-    next_id: u64,
     /// When draining ends by force.
     drain_until: Option<Instant>,
     ended: Option<Ended>,
 }
 
 impl Reactor {
-    /// A reactor over its listeners. The poll is the one that the mailbox's waker was made for.
-    pub(crate) fn new(
-        poll: Poll,
-        mailbox: Arc<Mailbox<Letter>>,
-        pool: Arc<Pool<Letter>>,
-        store: Arc<Store>,
-        metrics: Arc<Metrics>,
-        bounds: Bounds,
-        mut listeners: Vec<Listener>,
-    ) -> io::Result<Self> {
-        listeners.truncate(LISTENERS_MAX);
-        for (number, listener) in listeners.iter_mut().enumerate() {
-            let token = Token(LISTENERS - number);
-            poll.registry()
-                .register(&mut listener.socket, token, Interest::READABLE)?;
-        }
+    /// A reactor without sessions.
+    ///
+    /// # Errors
+    /// If the system gives no poll.
+    pub(crate) fn new(commons: Commons) -> io::Result<Self> {
+        let poll = Poll::new()?;
+        let mailbox = Arc::new(Mailbox::new(Waker::new(poll.registry(), WAKER)?));
+        let bounds = &commons.bounds;
         Ok(Self {
             poll,
             events: Events::with_capacity(EVENTS),
             mailbox,
-            pool,
-            store,
-            metrics,
             memory: Memory::new(bounds.buffer_bytes),
             admission: Admission::new(bounds.max_connections, bounds.max_per_address),
-            bounds,
-            listeners,
+            commons,
+            listeners: Vec::new(),
+            mates: Vec::new(),
+            desk: None,
             sessions: Arena::new(),
             queue: RunQueue::default(),
             timers: Timers::default(),
             orders: VecDeque::new(),
             letters: Vec::new(),
             scratch: vec![0; SCRATCH_BYTES],
-            next_id: 1,
             drain_until: None,
             ended: None,
         })
+    }
+
+    /// Where letters reach it.
+    pub(crate) fn mailbox(&self) -> &Arc<Mailbox<Letter>> {
+        &self.mailbox
+    }
+
+    /// Makes it the one that accepts, for itself and for `mates`.
+    ///
+    /// # Errors
+    /// If a listener cannot be watched.
+    pub(crate) fn front(
+        &mut self,
+        mut listeners: Vec<Listener>,
+        mates: Vec<Mate>,
+    ) -> io::Result<()> {
+        listeners.truncate(LISTENERS_MAX);
+        for (number, listener) in listeners.iter_mut().enumerate() {
+            let token = Token(LISTENERS - number);
+            self.poll
+                .registry()
+                .register(&mut listener.socket, token, Interest::READABLE)?;
+        }
+        self.listeners = listeners;
+        self.mates = mates;
+        Ok(())
+    }
+
+    /// Makes it one that serves what another accepts.
+    pub(crate) fn serve(&mut self, desk: Desk) {
+        self.desk = Some(desk);
     }
 
     /// Lends a session out, does `work` on it, and gives it back.
@@ -148,17 +188,10 @@ impl Reactor {
             scratch: &mut self.scratch,
             memory: &mut self.memory,
             orders: &mut self.orders,
-            metrics: &self.metrics,
+            metrics: &self.commons.metrics,
         };
         let result = work(&mut session, &mut context);
         self.sessions.give_back(key, session);
         Some(result)
-    }
-
-    /// A number for the log.
-    fn next_id(&mut self) -> u64 {
-        let id = self.next_id;
-        self.next_id += 1;
-        id
     }
 }

@@ -3,12 +3,14 @@
 use std::io;
 use std::net::SocketAddr;
 use std::os::fd::AsRawFd;
+use std::sync::atomic::Ordering;
 use std::time::{Duration, Instant};
 
 use ftp_proto::session::Channel;
 use mio::net::TcpStream;
 use mio::{Interest, Token};
 
+use super::crew::{Guest, Left, least_loaded};
 use super::{Ended, LISTENERS, LISTENERS_MAX, Letter, Reactor, WAKER};
 use crate::base::Key;
 use crate::conn::Conn;
@@ -16,6 +18,9 @@ use crate::session::{Drive, Session};
 
 /// Connections accepted from one listener a turn.
 const ACCEPTS: usize = 256;
+/// When the pool is full, it is asked again after this at the latest: the letter that would tell of
+/// room may go to another reactor.
+const RESUBMIT: Duration = Duration::from_millis(1);
 
 impl Reactor {
     /// Runs until drained or cut.
@@ -42,14 +47,14 @@ impl Reactor {
     fn wait(&mut self) -> io::Result<()> {
         let timeout = if self.queue.is_empty() && !self.can_accept() {
             let drain = self.drain_until;
-            let next = self
-                .timers
-                .next()
-                .into_iter()
-                .chain(self.admission.deadline())
-                .chain(drain);
-            next.min()
-                .map(|at| at.saturating_duration_since(Instant::now()))
+            let next = [self.timers.next(), self.admission.deadline(), drain];
+            let next = next.into_iter().flatten().min();
+            let wait = next.map(|at| at.saturating_duration_since(Instant::now()));
+            if self.orders.is_empty() {
+                wait
+            } else {
+                Some(wait.map_or(RESUBMIT, |wait| wait.min(RESUBMIT)))
+            }
         } else {
             Some(Duration::ZERO)
         };
@@ -98,6 +103,13 @@ impl Reactor {
                     });
                     self.queue.push(home.key);
                 }
+                Letter::Guest(guest) => self.welcome(*guest, now),
+                Letter::Left(left) => {
+                    self.admission.leave(left.address);
+                    if let Some(mate) = self.mates.get_mut(left.mate) {
+                        mate.left();
+                    }
+                }
                 Letter::Drain => self.begin_drain(now),
                 Letter::Cut => self.cut(now, "the server was stopped", Ended::Cut),
             }
@@ -120,14 +132,13 @@ impl Reactor {
 
     /// Whether there may be a connection to accept, and room for it.
     fn can_accept(&self) -> bool {
-        self.admission.has_room(self.sessions.len())
-            && self.listeners.iter().any(|listener| listener.ready)
+        self.admission.has_room() && self.listeners.iter().any(|listener| listener.ready)
     }
 
     fn accept(&mut self, now: Instant) {
         for number in 0..self.listeners.len() {
             for _ in 0..ACCEPTS {
-                if !self.admission.has_room(self.sessions.len()) {
+                if !self.admission.has_room() {
                     return;
                 }
                 let Some(listener) = self.listeners.get_mut(number) else {
@@ -161,7 +172,7 @@ impl Reactor {
 
     /// The last checks, before anything is allocated.
     fn admit(&mut self, number: usize, stream: TcpStream, peer: SocketAddr, now: Instant) {
-        let why = if stream.as_raw_fd() >= self.bounds.descriptor_ceiling {
+        let why = if stream.as_raw_fd() >= self.commons.bounds.descriptor_ceiling {
             self.admission.rest(now);
             "file descriptors run out"
         } else if self.admission.enter(peer.ip()) {
@@ -170,40 +181,71 @@ impl Reactor {
             "too many connections of one address"
         };
         tracing::warn!(%peer, why, "connection refused");
-        self.metrics.count_refused();
+        self.commons.metrics.count_refused();
         if let Some(listener) = self.listeners.get(number) {
             self.admission
                 .turn_away(stream, listener.front.refusal(), now);
         }
     }
 
+    /// Keeps a connection, or hands it to a mate that has fewer.
     fn open(&mut self, number: usize, stream: TcpStream, peer: SocketAddr, now: Instant) {
         let Some(listener) = self.listeners.get(number) else {
             return;
         };
+        self.commons.metrics.count_accepted();
         let dialect = listener.front.dialect(now);
-        let id = self.next_id();
-        let (store, times) = (self.store.clone(), self.bounds.end_times);
-        let session = Session::new(id, peer, Conn::new(stream), dialect, store, times, now);
-        let key = self.sessions.insert(session);
-        self.metrics.count_accepted();
-        let token = Token(key.to_usize());
-        let registered = self
-            .sessions
-            .get_mut(key)
-            .and_then(|it| it.conn(Channel::CONTROL))
-            .map(|conn| {
-                let both = Interest::READABLE | Interest::WRITABLE;
-                self.poll.registry().register(conn.source(), token, both)
-            });
-        if let Some(Err(error)) = registered {
+        let guest = Guest {
+            stream,
+            peer,
+            dialect,
+        };
+        match least_loaded(&mut self.mates, self.sessions.len()) {
+            Some(mate) => mate.send(guest),
+            None => self.welcome(guest, now),
+        }
+    }
+
+    /// Makes a session of a connection.
+    fn welcome(&mut self, guest: Guest, now: Instant) {
+        let Guest {
+            stream,
+            peer,
+            dialect,
+        } = guest;
+        let id = self.commons.last_id.fetch_add(1, Ordering::Relaxed) + 1;
+        let (store, times) = (self.commons.store.clone(), self.commons.bounds.end_times);
+        let mut conn = Conn::new(stream);
+        let key = self.sessions.reserve();
+        let (token, both) = (
+            Token(key.to_usize()),
+            Interest::READABLE | Interest::WRITABLE,
+        );
+        if let Err(error) = self.poll.registry().register(conn.source(), token, both) {
             tracing::warn!(%error, %peer, "cannot watch a connection");
             self.sessions.remove(key);
-            self.admission.leave(peer.ip());
-            return;
+            self.commons.metrics.count_ended();
+            return self.farewell(peer);
         }
         tracing::debug!(session = id, %peer, "session began");
+        let session = Session::new(id, peer, conn, dialect, store, times, now);
+        self.sessions.give_back(key, session);
+        if self.drain_until.is_some() {
+            self.with_session(key, now, |session, context| session.drain(context));
+        }
         self.queue.push(key);
+    }
+
+    /// A connection is gone: whoever counts it hears of it.
+    fn farewell(&mut self, peer: SocketAddr) {
+        let address = peer.ip();
+        match &self.desk {
+            Some(desk) => desk.front.post(Letter::Left(Left {
+                mate: desk.mate,
+                address,
+            })),
+            None => self.admission.leave(address),
+        }
     }
 
     /// Gives every session that has work its share, once.
@@ -231,15 +273,19 @@ impl Reactor {
     fn close(&mut self, key: Key, now: Instant) {
         if let Some(session) = self.sessions.remove(key) {
             session.log_end(now);
-            self.metrics.count_ended();
-            self.admission.leave(session.peer().ip());
+            self.commons.metrics.count_ended();
+            self.farewell(session.peer());
         }
     }
 
     /// Sends jobs off, wakes who waited for memory, ends when there is nothing left.
     fn settle(&mut self) {
-        self.pool.submit_all(&mut self.orders);
-        self.metrics.note_waiting(self.pool.waiting());
+        self.commons
+            .pool
+            .submit_all(&mut self.orders, &self.mailbox);
+        self.commons
+            .metrics
+            .note_waiting(self.commons.pool.waiting());
         for _ in 0..self.memory.servable() {
             let Some(key) = self.memory.pop_waiting() else {
                 break;
@@ -257,7 +303,7 @@ impl Reactor {
         }
         tracing::info!(sessions = self.sessions.len(), "draining");
         self.listeners.clear();
-        self.drain_until = Some(now + self.bounds.drain_time);
+        self.drain_until = Some(now + self.commons.bounds.drain_time);
         for key in self.sessions.keys() {
             self.with_session(key, now, |session, context| session.drain(context));
             self.queue.push(key);
