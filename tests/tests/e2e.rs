@@ -1,6 +1,10 @@
 //! End to end: the real daemon, the real client, and peers that speak by hand. Loopback only.
 
-#![allow(clippy::unwrap_used, reason = "test code fails by panicking")]
+#![allow(
+    clippy::unwrap_used,
+    clippy::print_stdout,
+    reason = "test code fails by panicking, and says what it skips"
+)]
 
 #[path = "e2e/large.rs"]
 mod large;
@@ -14,6 +18,8 @@ mod many;
 mod pipeline;
 #[path = "e2e/python.rs"]
 mod python;
+#[path = "e2e/reactors.rs"]
+mod reactors;
 #[path = "e2e/resume.rs"]
 mod resume;
 #[path = "e2e/verbs.rs"]
