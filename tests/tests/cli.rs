@@ -1,6 +1,10 @@
 //! The command line: what a person or a script sees of the client.
 
-#![allow(clippy::unwrap_used, reason = "test code fails by panicking")]
+#![allow(
+    clippy::unwrap_used,
+    clippy::print_stdout,
+    reason = "test code fails by panicking, and says what it skips"
+)]
 
 #[path = "cli/exits.rs"]
 mod exits;

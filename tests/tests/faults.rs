@@ -1,7 +1,11 @@
 //! Faults put in on purpose: dead servers, full disks, missing descriptors, bad networks. Each test has a longer
 //! form that a script asks for by an environment variable.
 
-#![allow(clippy::unwrap_used, reason = "test code fails by panicking")]
+#![allow(
+    clippy::unwrap_used,
+    clippy::print_stdout,
+    reason = "test code fails by panicking, and says what it skips"
+)]
 
 #[path = "faults/corrupt.rs"]
 mod corrupt;

@@ -1,6 +1,10 @@
 //! Peers that misbehave: each gets its due answer, and none disturbs a transfer that runs beside it.
 
-#![allow(clippy::unwrap_used, reason = "test code fails by panicking")]
+#![allow(
+    clippy::unwrap_used,
+    clippy::print_stdout,
+    reason = "test code fails by panicking, and says what it skips"
+)]
 
 #[path = "hostile/framing.rs"]
 mod framing;

@@ -17,83 +17,67 @@ use crate::knob;
 const WORKERS: u64 = 8;
 const MIB: usize = 1 << 20;
 
-/// One thing that a client may do; the name of what it did.
-fn act(addr: SocketAddr, worker: u64, rng: &mut fastrand::Rng) -> &'static str {
-    let mut peer = Peer::hello(addr);
+/// One thing that a client may do.
+fn act(addr: SocketAddr, worker: u64, rng: &mut fastrand::Rng) {
+    let peer = Peer::hello(addr);
     let path = format!("w{worker}/f{}", rng.u8(..8));
     let bytes = random_bytes(rng.u64(..), rng.usize(..2 * MIB));
     match rng.u8(..9) {
-        0 => "connect and leave",
-        1 => {
-            assert!(peer.put(&path, &bytes)["error"].is_null());
-            assert!(peer.get(&path).unwrap() == bytes);
-            "put and get"
-        }
-        2 => {
-            let id = peer.fresh();
-            peer.send(
-                &json!({"id": id, "verb": "put", "path": path, "parents": true}),
-                b"",
-            );
-            peer.send(&json!({"id": id}), &bytes[..bytes.len().min(MIB)]);
-            peer.send(&json!({"id": id, "verb": "abort", "fin": true}), b"");
-            let _ = peer.rest(id);
-            peer.still_works();
-            "abort an upload"
-        }
-        3 => {
-            let id = peer.fresh();
-            peer.send(
-                &json!({"id": id, "verb": "get", "path": "big", "fin": true}),
-                b"",
-            );
-            let _ = peer.answer();
-            peer.send(&json!({"id": id, "verb": "abort", "fin": true}), b"");
-            let _ = peer.rest(id);
-            peer.still_works();
-            "abort a download"
-        }
-        4 => {
-            peer.send(
-                &json!({"id": 99, "verb": "put", "path": path, "parents": true}),
-                &bytes[..bytes.len().min(MIB)],
-            );
-            peer.reset();
-            "die in an upload"
-        }
-        5 => {
-            peer.send(
-                &json!({"id": 99, "verb": "get", "path": "big", "fin": true}),
-                b"",
-            );
-            let _ = peer.answer();
-            peer.reset();
-            "die in a download"
-        }
-        6 => {
-            peer.send(
-                &json!({"id": 99, "verb": "get", "path": "big", "fin": true}),
-                b"",
-            );
-            for _ in 0..5 {
-                let _ = peer.answer();
-                thread::park_timeout(Duration::from_millis(20));
-            }
-            "read slowly and leave"
-        }
-        7 => {
-            let _ = peer.ask(json!({"verb": "list", "path": format!("w{worker}")}), b"");
-            let _ = peer.ask(json!({"verb": "remove", "path": path}), b"");
-            peer.still_works();
-            "list and remove"
-        }
-        _ => {
-            let _ = peer.try_raw(&random_bytes(rng.u64(..), 5000));
-            peer.half_close();
-            peer.is_closed();
-            "talk nonsense"
-        }
+        0 => drop(peer),
+        1 => put_and_get(peer, &path, &bytes),
+        2 => begin_to_put(peer, &path, &bytes, abort),
+        3 => begin_to_get(peer, abort),
+        4 => begin_to_put(peer, &path, &bytes, |peer, _| peer.reset()),
+        5 => begin_to_get(peer, |peer, _| peer.reset()),
+        6 => begin_to_get(peer, read_slowly),
+        7 => list_and_remove(peer, worker, &path),
+        _ => talk_nonsense(peer, &random_bytes(rng.u64(..), 5000)),
     }
+}
+
+fn put_and_get(mut peer: Peer, path: &str, bytes: &[u8]) {
+    assert!(peer.put(path, bytes)["error"].is_null());
+    assert!(peer.get(path).unwrap() == bytes);
+}
+
+fn begin_to_put(mut peer: Peer, path: &str, bytes: &[u8], end: impl FnOnce(Peer, u64)) {
+    let id = peer.fresh();
+    let head = json!({"id": id, "verb": "put", "path": path, "parents": true});
+    peer.send(&head, &bytes[..bytes.len().min(MIB)]);
+    end(peer, id);
+}
+
+fn begin_to_get(mut peer: Peer, end: impl FnOnce(Peer, u64)) {
+    let id = peer.fresh();
+    let head = json!({"id": id, "verb": "get", "path": "big", "fin": true});
+    peer.send(&head, b"");
+    let _ = peer.answer();
+    end(peer, id);
+}
+
+fn abort(mut peer: Peer, id: u64) {
+    peer.send(&json!({"id": id, "verb": "abort", "fin": true}), b"");
+    let _ = peer.rest(id);
+    peer.still_works();
+}
+
+fn read_slowly(mut peer: Peer, _: u64) {
+    for _ in 0..5 {
+        let _ = peer.answer();
+        thread::park_timeout(Duration::from_millis(20));
+    }
+}
+
+fn list_and_remove(mut peer: Peer, worker: u64, path: &str) {
+    let _ = peer.ask(json!({"verb": "list", "path": format!("w{worker}")}), b"");
+    let _ = peer.ask(json!({"verb": "remove", "path": path}), b"");
+    peer.still_works();
+}
+
+fn talk_nonsense(mut peer: Peer, bytes: &[u8]) {
+    drop(peer.try_raw(bytes));
+    peer.half_close();
+    peer.is_closed();
 }
 
 #[test]
