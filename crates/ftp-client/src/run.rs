@@ -207,8 +207,7 @@ pub fn get_all(
         if let Err(error) = list(&context, &mut lister, &mut lister_session)
             && !lister.is_stopped()
         {
-            context.tell(&Event::Stopped(&error));
-            context.tally.failed(error);
+            context.stopped(error);
         }
         queue.close();
     });

@@ -111,7 +111,7 @@ impl Out {
     pub(super) fn error(&self, path: &str, error: &Error) {
         let _ = self.json(&Line::Error {
             item: None,
-            path: Some(path),
+            path: Some(path).filter(|path| !path.is_empty()),
             error: error.into(),
         });
         self.complain(path, error);

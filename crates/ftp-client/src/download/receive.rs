@@ -77,10 +77,9 @@ impl Downloader<'_> {
         let mut sink = match sink {
             Ok(sink) => sink,
             Err(error) => {
-                session.abort(announced.id)?;
-                drain(session, first, announced.length)?;
                 self.settle(task, &item, Err(error));
-                return Ok(());
+                session.abort(announced.id)?;
+                return drain(session, first, announced.length);
             }
         };
         sink.etag = first.etag.clone();

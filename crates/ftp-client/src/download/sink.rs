@@ -93,10 +93,7 @@ impl Sink {
             )));
         }
         match self.out {
-            Out::File(partial) => {
-                partial.truncate(size)?;
-                partial.commit(meta)?;
-            }
+            Out::File(partial) => partial.commit(meta)?,
             Out::Stream(mut stream) => stream
                 .flush()
                 .map_err(|error| Error::local("write to the output", error))?,

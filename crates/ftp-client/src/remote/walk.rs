@@ -17,6 +17,8 @@ use crate::net::Wait;
 use crate::session::Session;
 use crate::transfer::{Context, Event, Item, Queue, Way};
 
+/// Folders that wait at most. A tree as deep and pages as full as they may be stay below it.
+const PENDING_MOST: usize = 512 * 1024;
 /// Lists that are asked ahead.
 const AHEAD: usize = 16;
 
@@ -191,6 +193,10 @@ impl<'a> Lister<'a> {
                 let pushed = self.queue.push(task, self.context.cancel);
                 self.stopped |= pushed.is_err();
                 pushed
+            }
+            Kind::Dir if self.pending.len() >= PENDING_MOST => {
+                self.stopped = true;
+                Err(Error::Protocol("listings without an end".into()))
             }
             Kind::Dir => {
                 self.pending.push(Pending {

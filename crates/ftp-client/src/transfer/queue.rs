@@ -16,7 +16,10 @@ const TICK: Duration = Duration::from_millis(100);
 #[derive(Debug)]
 pub(crate) struct Queue<T> {
     state: Mutex<State<T>>,
-    changed: Condvar,
+    /// There is a task, or there will be none.
+    filled: Condvar,
+    /// There is room again, or nobody to make any.
+    drained: Condvar,
 }
 
 #[derive(Debug)]
@@ -26,6 +29,10 @@ struct State<T> {
     closed: bool,
     /// Workers that may still take something.
     takers: usize,
+    /// Workers that wait for a task.
+    starving: usize,
+    /// Whether the finder waits for room.
+    blocked: bool,
 }
 
 /// What a worker gets.
@@ -47,8 +54,11 @@ impl<T> Queue<T> {
                 items: VecDeque::new(),
                 closed: false,
                 takers,
+                starving: 0,
+                blocked: false,
             }),
-            changed: Condvar::new(),
+            filled: Condvar::new(),
+            drained: Condvar::new(),
         }
     }
 
@@ -65,24 +75,29 @@ impl<T> Queue<T> {
             }
             if state.items.len() < BOUND {
                 state.items.push_back(item);
-                self.changed.notify_all();
+                // Nobody is woken who does not wait: most tasks need no system call.
+                if state.starving > 0 {
+                    self.filled.notify_one();
+                }
                 return Ok(());
             }
-            state = self.wait(state);
+            state.blocked = true;
+            state = wait(&self.drained, state);
+            state.blocked = false;
         }
     }
 
     /// No more will come.
     pub(crate) fn close(&self) {
         self.lock().closed = true;
-        self.changed.notify_all();
+        self.filled.notify_all();
     }
 
     /// A worker takes nothing any more.
     pub(crate) fn leave(&self) {
         let mut state = self.lock();
         state.takers = state.takers.saturating_sub(1);
-        self.changed.notify_all();
+        self.drained.notify_all();
     }
 
     /// The next task; with `wait` it waits until there is one or the end.
@@ -94,7 +109,10 @@ impl<T> Queue<T> {
         loop {
             cancel.check()?;
             if let Some(item) = state.items.pop_front() {
-                self.changed.notify_all();
+                // Woken when half is gone, the finder brings many at once.
+                if state.blocked && state.items.len() <= BOUND / 2 {
+                    self.drained.notify_one();
+                }
                 return Ok(Take::Item(item));
             }
             if state.closed {
@@ -103,7 +121,7 @@ impl<T> Queue<T> {
             if !wait {
                 return Ok(Take::Later);
             }
-            state = self.wait(state);
+            state = self.starve(state);
         }
     }
 
@@ -121,20 +139,27 @@ impl<T> Queue<T> {
             if state.closed {
                 return Ok(false);
             }
-            state = self.wait(state);
+            state = self.starve(state);
         }
     }
 
-    fn wait<'a>(&self, state: MutexGuard<'a, State<T>>) -> MutexGuard<'a, State<T>> {
-        self.changed
-            .wait_timeout(state, TICK)
-            .unwrap_or_else(PoisonError::into_inner)
-            .0
+    fn starve<'a>(&self, mut state: MutexGuard<'a, State<T>>) -> MutexGuard<'a, State<T>> {
+        state.starving += 1;
+        let mut state = wait(&self.filled, state);
+        state.starving -= 1;
+        state
     }
 
     fn lock(&self) -> MutexGuard<'_, State<T>> {
         self.state.lock().unwrap_or_else(PoisonError::into_inner)
     }
+}
+
+fn wait<'a, T>(change: &Condvar, state: MutexGuard<'a, State<T>>) -> MutexGuard<'a, State<T>> {
+    change
+        .wait_timeout(state, TICK)
+        .unwrap_or_else(PoisonError::into_inner)
+        .0
 }
 
 #[cfg(test)]

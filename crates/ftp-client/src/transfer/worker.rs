@@ -20,6 +20,8 @@ pub(crate) struct Context<'a> {
     pub(crate) numbers: ItemNumber,
     /// Whether the server has answered in this run: only then is it worth waiting for it to come back.
     met: AtomicBool,
+    /// Whether a connection has ended for good.
+    stopped: AtomicBool,
 }
 
 impl<'a> Context<'a> {
@@ -35,11 +37,20 @@ impl<'a> Context<'a> {
             tally: Tally::default(),
             numbers: ItemNumber::default(),
             met: AtomicBool::new(false),
+            stopped: AtomicBool::new(false),
         }
     }
 
     pub(crate) fn tell(&self, event: &Event<'_>) {
         self.observer.event(event);
+    }
+
+    /// A connection has ended for good, with nothing under way. Told once: the others end alike.
+    pub(crate) fn stopped(&self, error: Error) {
+        if !self.stopped.swap(true, Ordering::Relaxed) {
+            self.tell(&Event::Stopped(&error));
+            self.tally.failed(error);
+        }
     }
 
     /// Notes whether the server has answered over this connection.
@@ -129,8 +140,7 @@ pub(crate) fn run<M: Mover>(
     if let Err(error) = result
         && mover.abandon(&error) == 0
     {
-        context.tell(&Event::Stopped(&error));
-        context.tally.failed(error);
+        context.stopped(error);
     }
     queue.leave();
     session
