@@ -195,7 +195,6 @@ impl<'a> Lister<'a> {
                 pushed
             }
             Kind::Dir if self.pending.len() >= PENDING_MOST => {
-                self.stopped = true;
                 Err(Error::Protocol("listings without an end".into()))
             }
             Kind::Dir => {
