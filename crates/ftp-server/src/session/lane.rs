@@ -167,13 +167,9 @@ impl Lane {
         (blocks, std::mem::take(&mut self.away_answer))
     }
 
-    /// Forgets what was not yet sent to a worker; returns the bytes of blocks that it had held.
-    pub(crate) fn clear(&mut self) -> usize {
-        self.seal();
-        self.steps.clear();
-        let bytes = self.held - self.away_bytes;
-        self.held = self.away_bytes;
-        bytes
+    /// Whether a file is open and nothing is asked to be done with it.
+    pub(crate) fn is_left_open(&self) -> bool {
+        !self.away && self.steps.is_empty() && !self.is_over()
     }
 
     /// Whether a worker has the file.

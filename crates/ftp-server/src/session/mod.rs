@@ -251,7 +251,8 @@ impl Session {
         Drive::Again
     }
 
-    /// Control is gone: end every lane, and wait for those that are away.
+    /// Control is gone: what was asked of the disk is still done (a commit among it), what the machine left
+    /// open is ended, and those that are away are waited for.
     fn is_over(&mut self, ctx: &mut Context<'_>) -> bool {
         if self.links.first().is_some_and(Option::is_some) {
             return false;
@@ -260,8 +261,7 @@ impl Session {
             *link = None;
         }
         for (file, lane) in &mut self.lanes {
-            ctx.memory.release(lane.clear());
-            if lane.reader().is_some() || !lane.is_over() {
+            if lane.is_left_open() {
                 self.own_jobs += 1;
                 lane.push(JobId(u64::MAX - self.own_jobs), DiskOp::Abort);
                 self.pending.push_back(*file);

@@ -133,19 +133,7 @@ impl Session {
         };
         let flushed = link.conn.flush(share.write);
         let empty = flushed.state == FlushState::Empty;
-        if flushed.bytes > 0 {
-            link.progress = ctx.now;
-            share.write = share.write.saturating_sub(flushed.bytes);
-            self.sent += flushed.bytes;
-            ctx.metrics.add_sent(flushed.bytes);
-            self.dialect.handle(
-                Input::Sent {
-                    channel,
-                    len: flushed.bytes,
-                },
-                ctx.now,
-            );
-        }
+        // The fault first: it is about bytes that count as sent.
         for tag in flushed.short {
             let fault = Fault::new(
                 FaultKind::Changed,
@@ -155,6 +143,21 @@ impl Session {
                 Input::Fault {
                     file: FileId(tag),
                     fault,
+                },
+                ctx.now,
+            );
+        }
+        if flushed.bytes > 0 {
+            if let Some(link) = self.link(channel) {
+                link.progress = ctx.now;
+            }
+            share.write = share.write.saturating_sub(flushed.bytes);
+            self.sent += flushed.bytes;
+            ctx.metrics.add_sent(flushed.bytes);
+            self.dialect.handle(
+                Input::Sent {
+                    channel,
+                    len: flushed.bytes,
                 },
                 ctx.now,
             );
