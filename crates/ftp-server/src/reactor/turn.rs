@@ -286,12 +286,7 @@ impl Reactor {
         self.commons
             .metrics
             .note_waiting(self.commons.pool.waiting());
-        for _ in 0..self.memory.servable() {
-            let Some(key) = self.memory.pop_waiting() else {
-                break;
-            };
-            self.queue.push(key);
-        }
+        self.memory.pop_waiting(|key| self.queue.push(key));
         if self.drain_until.is_some() && self.sessions.len() == 0 && self.orders.is_empty() {
             self.ended.get_or_insert(Ended::Drained);
         }

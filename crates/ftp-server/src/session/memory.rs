@@ -1,4 +1,7 @@
-//! The memory that uploads and small downloads share: a bound in bytes, and blocks kept for reuse.
+//! The memory that sessions share: blocks for payload that comes in, and answers that go out.
+//!
+//! Two budgets, so that peers who do not take their answers cannot hold up uploads. A session that
+//! gets nothing stands in line, and is driven again when something comes back.
 
 use ftp_store::Block;
 
@@ -8,25 +11,38 @@ use crate::base::{Budget, Key};
 pub(crate) const BLOCK_BYTES: usize = 256 * 1024;
 /// Smallest block, so that tiny payloads do not ask for odd sizes.
 const BLOCK_MIN: usize = 4 * 1024;
+/// Least memory for answers: two pages of a listing.
+const ANSWERS_MIN: usize = 2 * 1024 * 1024;
+/// Most memory for answers of one session, unless it has but one under way.
+pub(crate) const SESSION_ANSWERS: usize = 1024 * 1024;
 
 /// Blocks and bytes of one reactor.
 #[derive(Debug)]
 pub(crate) struct Memory {
-    budget: Budget,
-    /// Full-size blocks that are free; their bytes are not counted in the budget.
+    blocks: Budget,
+    answers: Budget,
+    /// Full-size blocks that are free: never more than the budget has room for.
     spare: Vec<Block>,
-    /// Most blocks kept.
-    keep: usize,
+    /// Something came back since the last call of [`Memory::pop_waiting`] for it.
+    freed: Freed,
+}
+
+#[derive(Debug, Default)]
+struct Freed {
+    blocks: bool,
+    answers: bool,
 }
 
 impl Memory {
-    /// At most `bytes` at once, but never less than two full blocks.
+    /// At most `bytes` at once: three quarters for blocks (but never less than two), the rest for answers.
     pub(crate) fn new(bytes: usize) -> Self {
-        let bytes = bytes.max(2 * BLOCK_BYTES);
+        let answers = (bytes / 4).max(ANSWERS_MIN);
+        let blocks = bytes.saturating_sub(answers).max(2 * BLOCK_BYTES);
         Self {
-            budget: Budget::new(bytes),
+            blocks: Budget::new(blocks),
+            answers: Budget::new(answers),
             spare: Vec::new(),
-            keep: (bytes / BLOCK_BYTES).min(32),
+            freed: Freed::default(),
         }
     }
 
@@ -34,41 +50,102 @@ impl Memory {
     pub(crate) fn take(&mut self, wanted: u64, who: Key) -> Option<Block> {
         let wanted = usize::try_from(wanted).unwrap_or(BLOCK_BYTES);
         let capacity = wanted.clamp(BLOCK_MIN, BLOCK_BYTES);
-        if !self.budget.take(capacity, who) {
+        if !self.blocks.take(capacity, who) {
             return None;
         }
-        if capacity == BLOCK_BYTES
-            && let Some(block) = self.spare.pop()
-        {
-            return Some(block);
-        }
-        Some(Block::with_capacity(capacity))
+        let spare = if capacity == BLOCK_BYTES {
+            self.spare.pop()
+        } else {
+            None
+        };
+        self.spare.truncate(self.blocks.free() / BLOCK_BYTES);
+        Some(spare.unwrap_or_else(|| Block::with_capacity(capacity)))
     }
 
-    /// Keeps an emptied block for the next taker. Its bytes were, or will be, released apart from it.
+    /// Gives the bytes of blocks back; the blocks themselves come by [`Memory::recycle`], if they still are.
+    pub(crate) fn release(&mut self, bytes: usize) {
+        if bytes > 0 {
+            self.blocks.give(bytes);
+            self.freed.blocks = true;
+        }
+    }
+
+    /// Keeps an emptied block for the next taker.
     pub(crate) fn recycle(&mut self, block: Block) {
-        if block.capacity() == BLOCK_BYTES && self.spare.len() < self.keep {
+        if block.capacity() == BLOCK_BYTES && self.spare.len() < self.blocks.free() / BLOCK_BYTES {
             self.spare.push(block);
         }
     }
 
-    /// Counts bytes that are not in a block: a small file read into an answer.
+    /// Counts bytes of an answer that is to be made; `false` puts `who` in line.
     pub(crate) fn reserve(&mut self, bytes: usize, who: Key) -> bool {
-        self.budget.take(bytes, who)
+        self.answers.take(bytes, who)
     }
 
-    /// Gives bytes back, of a block or of a reservation.
-    pub(crate) fn release(&mut self, bytes: usize) {
-        self.budget.give(bytes);
+    /// The inverse of [`Memory::reserve`].
+    pub(crate) fn unreserve(&mut self, bytes: usize) {
+        if bytes > 0 {
+            self.answers.give(bytes);
+            self.freed.answers = true;
+        }
     }
 
-    /// Somebody who may try again.
-    pub(crate) fn pop_waiting(&mut self) -> Option<Key> {
-        self.budget.pop_waiting()
+    /// Those who may try again: one for what came back, more if there is plenty.
+    pub(crate) fn pop_waiting(&mut self, mut wake: impl FnMut(Key)) {
+        let Freed { blocks, answers } = std::mem::take(&mut self.freed);
+        for (budget, freed) in [(&mut self.blocks, blocks), (&mut self.answers, answers)] {
+            for _ in 0..(budget.free() / BLOCK_BYTES).max(usize::from(freed)) {
+                let Some(key) = budget.pop_waiting() else {
+                    break;
+                };
+                wake(key);
+            }
+        }
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    fn woken(memory: &mut Memory) -> Vec<Key> {
+        let mut keys = Vec::new();
+        memory.pop_waiting(|key| keys.push(key));
+        keys
     }
 
-    /// How many who wait could be served now.
-    pub(crate) fn servable(&self) -> usize {
-        self.budget.free() / BLOCK_BYTES
+    #[test]
+    fn blocks_are_bounded_and_kept_for_reuse() {
+        let (a, b) = (Key::from_usize(0), Key::from_usize(1));
+        let mut memory = Memory::new(0);
+        let first = memory.take(u64::MAX, a).unwrap();
+        let second = memory.take(u64::MAX, a).unwrap();
+        assert_eq!(
+            (first.capacity(), second.capacity()),
+            (BLOCK_BYTES, BLOCK_BYTES)
+        );
+        assert!(memory.take(1, b).is_none());
+        assert!(woken(&mut memory).is_empty(), "nothing came back");
+        memory.release(BLOCK_BYTES);
+        memory.recycle(first);
+        assert_eq!(memory.spare.len(), 1);
+        assert_eq!(woken(&mut memory), [b]);
+        // A small block takes room that the spare one stood in.
+        assert_eq!(memory.take(1, b).unwrap().capacity(), BLOCK_MIN);
+        assert!(memory.spare.is_empty());
+        memory.recycle(second);
+        assert!(memory.spare.is_empty(), "its bytes are still counted");
+    }
+
+    #[test]
+    fn answers_that_nobody_takes_do_not_hold_up_uploads() {
+        let (a, b) = (Key::from_usize(0), Key::from_usize(1));
+        let mut memory = Memory::new(0);
+        assert!(memory.reserve(ANSWERS_MIN, a));
+        assert!(!memory.reserve(1, b));
+        assert!(memory.take(1, b).is_some());
+        memory.unreserve(10);
+        assert_eq!(woken(&mut memory), [b]);
+        assert!(memory.reserve(10, b));
     }
 }

@@ -270,7 +270,7 @@ impl Session {
         self.lanes.retain(|_, lane| !lane.is_over());
         self.dispatch(ctx);
         if self.lanes.is_empty() {
-            ctx.memory.release(std::mem::take(&mut self.reserved));
+            ctx.memory.unreserve(std::mem::take(&mut self.reserved));
             return true;
         }
         false

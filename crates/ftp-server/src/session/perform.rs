@@ -2,6 +2,7 @@
 
 use ftp_proto::session::{Action, Channel, Fault, FaultKind, FileId, Input, TransferReport};
 
+use super::memory::SESSION_ANSWERS;
 use super::{Context, Session, Share};
 use crate::conn::{FlushState, Linger};
 use crate::pool::Order;
@@ -87,6 +88,7 @@ impl Session {
     /// Sends what the lanes have ready to the pool. Says whether anything went.
     pub(super) fn dispatch(&mut self, ctx: &mut Context<'_>) -> bool {
         let mut moved = false;
+        self.settle_reserve(ctx);
         for _ in 0..self.pending.len() {
             let Some(file) = self.pending.pop_front() else {
                 break;
@@ -95,19 +97,22 @@ impl Session {
                 continue;
             };
             let answer = lane.answer_bytes();
-            if answer > 0 && !ctx.memory.reserve(answer, ctx.key) {
+            if answer > 0 && !self.reserve(answer, ctx) {
                 self.pending.push_front(file);
                 break;
             }
+            let Some(lane) = self.lanes.get_mut(&file) else {
+                continue;
+            };
             let Some(job) = lane.dispatch() else {
-                ctx.memory.release(answer);
+                self.reserved -= answer;
+                ctx.memory.unreserve(answer);
                 // Away: it comes back to the queue when it is home. Still being sent: after a flush.
                 if lane.is_closing() {
                     self.pending.push_back(file);
                 }
                 continue;
             };
-            self.reserved += answer;
             self.reserved_away += answer;
             let store = self.store.clone();
             ctx.orders.push_back(Order {
@@ -162,7 +167,6 @@ impl Session {
                 ctx.now,
             );
         }
-        self.settle_reserve(ctx);
         if let Some(error) = flushed.lost {
             self.lose(channel, error.to_string(), ctx);
             return true;
@@ -171,6 +175,18 @@ impl Session {
             return true;
         }
         flushed.bytes > 0
+    }
+
+    /// Reserves memory for an answer. What the session's own outbox holds up, its own flush will free;
+    /// what others hold, it stands in line for.
+    fn reserve(&mut self, bytes: usize, ctx: &mut Context<'_>) -> bool {
+        let alone = self.reserved == 0;
+        if !alone && self.reserved + bytes > SESSION_ANSWERS {
+            return false;
+        }
+        let may = ctx.memory.reserve(bytes, ctx.key);
+        self.reserved += if may { bytes } else { 0 };
+        may
     }
 
     /// Frees what was reserved for answers that are on their way out.
@@ -185,7 +201,7 @@ impl Session {
             .map(|link| link.conn.queued_memory());
         let needed = self.reserved_away + queued.sum::<usize>();
         if let Some(over) = self.reserved.checked_sub(needed) {
-            ctx.memory.release(over);
+            ctx.memory.unreserve(over);
             self.reserved = needed;
         }
     }
