@@ -118,13 +118,13 @@ impl Reader {
     }
 
     /// A line of the login: asks for what comes next, until the server says 230.
-    fn ftp_line(&mut self, user: &str, heard: &mut Heard) -> Result<Option<usize>, String> {
+    fn ftp_line(&self, user: &str, heard: &mut Heard) -> Result<Option<usize>, String> {
         let Some(at) = self.partial.iter().position(|byte| *byte == b'\n') else {
             return Ok(None);
         };
         let line = String::from_utf8_lossy(self.partial.get(..at).unwrap_or_default()).into_owned();
         // `220-` and what follows it without a code is not the end of a reply.
-        match line.get(..4).unwrap_or(line.trim_end()) {
+        match line.get(..4).unwrap_or(&line) {
             "220 " => heard.reply.extend(format!("USER {user}\r\n").bytes()),
             "331 " => heard.reply.extend(format!("PASS {user}\r\n").bytes()),
             "230 " => heard.answers += 1,
