@@ -9,12 +9,27 @@ use ftp_proto::session::Meta;
 use rustix::fs::{AtFlags, FileType, Statx, StatxFlags, StatxTimestamp, statx};
 use rustix::io::Errno;
 use rustix::process::geteuid;
+use rustix::time::{ClockId, clock_gettime};
 
 /// Which file, whatever its name.
 #[derive(Clone, Copy, Debug, PartialEq, Eq, Hash, PartialOrd, Ord)]
 pub(crate) struct Identity {
     pub(crate) device: u64,
     pub(crate) inode: u64,
+}
+
+/// Which file, and which state of its content: as long as this is the same, so are the bytes.
+///
+/// Nobody can set a ctime, so whoever changes a file in place and puts its size and mtime back is seen.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub(crate) struct Version {
+    pub(crate) identity: Identity,
+    /// Bytes.
+    pub(crate) size: u64,
+    /// mtime: nanoseconds since 1970.
+    pub(crate) modified: i128,
+    /// ctime: nanoseconds since 1970.
+    pub(crate) changed: i128,
 }
 
 /// One `statx`.
@@ -96,29 +111,36 @@ impl Stat {
 
     pub(crate) fn meta(&self) -> Meta {
         let (mtime, mtime_ns) = self.mtime();
-        let (file, size, changed, touched) = self.version();
+        let Version {
+            identity: Identity { device, inode },
+            size,
+            modified,
+            changed,
+        } = self.version();
         Meta {
             kind: self.kind(),
             size,
             mtime,
             mtime_ns,
             mode: u32::from(self.0.stx_mode) & 0o777,
-            etag: format!(
-                "{:x}.{:x}.{size:x}.{changed:x}.{touched:x}",
-                file.device, file.inode
-            ),
+            etag: format!("{device:x}.{inode:x}.{size:x}.{modified:x}.{changed:x}"),
         }
     }
 
-    fn version(&self) -> (Identity, u64, i128, i128) {
-        let identity = self.identity();
-        let Statx {
-            stx_mtime,
-            stx_ctime,
-            ..
-        } = self.0;
-        (identity, self.size(), nanos(stx_mtime), nanos(stx_ctime))
+    pub(crate) fn version(&self) -> Version {
+        Version {
+            identity: self.identity(),
+            size: self.size(),
+            modified: nanos(self.0.stx_mtime),
+            changed: nanos(self.0.stx_ctime),
+        }
     }
+}
+
+/// The clock that stamps files, in nanoseconds since 1970: good for comparing with their times only.
+pub(crate) fn file_clock() -> i128 {
+    let now = clock_gettime(ClockId::RealtimeCoarse);
+    i128::from(now.tv_sec) * 1_000_000_000 + i128::from(now.tv_nsec)
 }
 
 fn nanos(time: StatxTimestamp) -> i128 {

@@ -48,6 +48,9 @@ pub(crate) struct Reading {
     pub(crate) opened: Stat,
     /// Over the ranges that were warmed with `digest`.
     pub(crate) hasher: Sha256,
+    /// How far these ranges reach, from the first byte on and without a gap; `None` if their digest
+    /// cannot become one of the whole file that may be kept.
+    pub(crate) whole: Option<u64>,
 }
 
 impl Slot {

@@ -8,6 +8,7 @@ use std::time::{Duration, SystemTime};
 
 use ftp_proto::Durability;
 
+use crate::digests::Digests;
 use crate::error::OpenError;
 use crate::jail::Jail;
 use crate::job::{self, Job, Run};
@@ -29,6 +30,9 @@ pub struct Options {
     /// Uploads are synced at least every so many bytes, so that a commit has little left to do and a
     /// resume after a power cut finds what came before. Not under [`Durability::None`].
     pub checkpoint_bytes: u64,
+    /// How long a file must have been left alone before a digest that was read from it is remembered;
+    /// at zero it always is. Digests of uploads are known at once.
+    pub digest_age: Duration,
     /// How long a partial waits for its next attempt before a sweep removes it.
     pub partial_ttl: Duration,
 }
@@ -40,6 +44,8 @@ impl Default for Options {
             read_only: false,
             follow_links: true,
             checkpoint_bytes: 64 * 1024 * 1024,
+            // Longer than a page that is written through mapped memory waits for its write-back.
+            digest_age: Duration::from_secs(60),
             partial_ttl: Duration::from_secs(7 * 24 * 60 * 60),
         }
     }
@@ -54,6 +60,8 @@ pub struct Store {
 pub(crate) struct Shared {
     pub(crate) jail: Jail,
     pub(crate) options: Options,
+    /// Digests of whole files.
+    pub(crate) digests: Digests,
     /// Folders with new names that no sync has covered yet.
     pub(crate) dirty: Dirty,
     /// Partials that jobs under way write to.
@@ -73,6 +81,7 @@ impl Store {
             shared: Arc::new(Shared {
                 jail: Jail::open(root, options.follow_links)?,
                 safety: Arc::new(Safety::new(options.durability, options.checkpoint_bytes)),
+                digests: Digests::new(options.digest_age),
                 options,
                 dirty: Dirty::default(),
                 partials: Arc::default(),

@@ -124,13 +124,13 @@ pub fn sync_round(mut parked: Vec<Parked>) -> Vec<Done> {
         .iter_mut()
         .enumerate()
         .flat_map(|(owner, job)| {
-            let level = job.shared.options.durability;
+            let shared = Arc::clone(&job.shared);
             std::mem::take(&mut job.verified)
                 .into_iter()
                 .map(move |(index, upload)| Waiting {
                     owner,
                     index,
-                    level,
+                    shared: Arc::clone(&shared),
                     upload,
                 })
         })
@@ -169,7 +169,7 @@ pub fn sync_round(mut parked: Vec<Parked>) -> Vec<Done> {
 struct Waiting {
     owner: usize,
     index: usize,
-    level: Durability,
+    shared: Arc<Shared>,
     upload: Box<Verified>,
 }
 
@@ -188,12 +188,15 @@ impl Waiting {
         let Self {
             owner,
             index,
-            level,
+            shared,
             upload,
         } = self;
+        let level = shared.options.durability;
         let path = upload.path.clone();
         let dir = Arc::clone(upload.dir());
-        let result = synced.at(&path).and_then(|()| upload.publish(level));
+        let result = synced
+            .at(&path)
+            .and_then(|()| upload.publish(level, &shared.digests));
         let moved = matches!(result, Ok(Outcome::Committed { .. }));
         Published {
             owner,
@@ -205,7 +208,7 @@ impl Waiting {
     }
 
     fn sync(&self) -> Result<(), Errno> {
-        match self.level {
+        match self.shared.options.durability {
             Durability::Full => sys::sync_all(self.upload.file()),
             Durability::Data => sys::sync_data(self.upload.file()),
             Durability::None => Ok(()),

@@ -16,8 +16,10 @@ use rustix::path::Arg;
 #[cfg(test)]
 use crate::record;
 
-/// The store's own extended attribute.
-const ATTRIBUTE: &str = "user.muxftp.partial";
+/// How far a partial can be believed.
+const PARTIAL: &str = "user.muxftp.partial";
+/// SHA-256 of a whole file.
+const DIGEST: &str = "user.muxftp.sha256";
 
 /// `openat(O_CREAT | O_EXCL)`: a new, empty file for reading and writing.
 pub(crate) fn create(dir: impl AsFd, name: &str, mode: Mode) -> Result<OwnedFd, Errno> {
@@ -63,28 +65,45 @@ pub(crate) fn truncate(file: impl AsFd, len: u64) -> Result<(), Errno> {
     Ok(())
 }
 
-/// `fgetxattr(2)` of the store's own attribute; returns its length.
+/// `fgetxattr(2)` of a partial's attribute; returns its length.
 pub(crate) fn attribute(file: impl AsFd, value: &mut [u8]) -> Result<usize, Errno> {
-    fs::fgetxattr(file, ATTRIBUTE, value)
+    fs::fgetxattr(file, PARTIAL, value)
 }
 
-/// `fsetxattr(2)` of the store's own attribute.
+/// `fsetxattr(2)` of a partial's attribute.
 pub(crate) fn set_attribute(file: impl AsFd, value: &[u8]) -> Result<(), Errno> {
-    fs::fsetxattr(&file, ATTRIBUTE, value, XattrFlags::empty())?;
+    fs::fsetxattr(&file, PARTIAL, value, XattrFlags::empty())?;
     #[cfg(test)]
     record::attribute(file, Some(value));
     Ok(())
 }
 
-/// `fremovexattr(2)` of the store's own attribute.
+/// `fremovexattr(2)` of a partial's attribute.
 pub(crate) fn clear_attribute(file: impl AsFd) -> Result<(), Errno> {
-    match fs::fremovexattr(&file, ATTRIBUTE) {
+    match fs::fremovexattr(&file, PARTIAL) {
         Err(Errno::NODATA | Errno::NOTSUP | Errno::NOSYS) => {}
+        // The file has its mode, which may forbid us to write. What stays says nothing under another name.
+        Err(Errno::ACCESS | Errno::PERM) => return Ok(()),
         other => other?,
     }
     #[cfg(test)]
     record::attribute(file, None);
     Ok(())
+}
+
+/// `fgetxattr(2)` of a file's stored digest; returns its length.
+pub(crate) fn stored_digest(file: impl AsFd, value: &mut [u8]) -> Result<usize, Errno> {
+    fs::fgetxattr(file, DIGEST, value)
+}
+
+/// `fsetxattr(2)` of a file's stored digest. Not recorded: it says of itself what it is true of.
+pub(crate) fn store_digest(file: impl AsFd, value: &[u8]) -> Result<(), Errno> {
+    fs::fsetxattr(file, DIGEST, value, XattrFlags::empty())
+}
+
+/// `fremovexattr(2)` of a file's stored digest.
+pub(crate) fn forget_digest(file: impl AsFd) -> Result<(), Errno> {
+    fs::fremovexattr(file, DIGEST)
 }
 
 /// `fchmod(2)`.

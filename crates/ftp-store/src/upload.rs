@@ -11,10 +11,11 @@ use ftp_proto::{Digest, Durability, IfExists, Kind, VPath};
 use rustix::io::Errno;
 
 use crate::bytes::Bytes;
+use crate::digests::{Digests, FROM_BYTES};
 use crate::error::{At, misuse, refuse};
 use crate::jail::{Jail, Place};
 use crate::live::{Partials, Tenure, Turn};
-use crate::meta::Stat;
+use crate::meta::{Stat, Version};
 use crate::partial::{self, Safety};
 use crate::sys;
 use crate::temp::Temp;
@@ -48,6 +49,8 @@ pub(crate) struct Verified {
     file: Arc<OwnedFd>,
     size: u64,
     digest: Digest,
+    /// The file as its digest was noted in it.
+    noted: Option<Version>,
     /// Dropped last: until the name is settled, nobody else may have the partial.
     tenure: Option<Tenure>,
 }
@@ -164,6 +167,7 @@ impl Upload {
         self,
         digest: Option<Digest>,
         size: Option<u64>,
+        digests: &Digests,
     ) -> Result<Verified, Fault> {
         let Self {
             path,
@@ -194,11 +198,15 @@ impl Upload {
             let words = format!("the bytes that came have SHA-256 {found}, not {said}");
             return Err(refuse(FaultKind::DigestMismatch, &path, &words));
         }
-        if let Some(mode) = options.mode {
-            sys::set_mode(bytes.file(), mode).at(&path)?;
-        }
         if let Some((seconds, nanos)) = options.mtime {
             sys::set_mtime(bytes.file(), seconds, nanos).at(&path)?;
+        }
+        // After the mtime, which it is bound to, and before a mode that may forbid it.
+        let noted = (bytes.len() >= FROM_BYTES)
+            .then(|| digests.note(bytes.file(), found))
+            .flatten();
+        if let Some(mode) = options.mode {
+            sys::set_mode(bytes.file(), mode).at(&path)?;
         }
         Ok(Verified {
             path,
@@ -208,6 +216,7 @@ impl Upload {
             file: Arc::clone(bytes.file()),
             size: bytes.len(),
             digest: found,
+            noted,
             tenure,
         })
     }
@@ -291,7 +300,11 @@ impl Verified {
     }
 
     /// Puts the file under its name, in one step, unless the rule of [`IfExists`] speaks against it.
-    pub(crate) fn publish(mut self, durability: Durability) -> Result<Outcome, Fault> {
+    pub(crate) fn publish(
+        mut self,
+        durability: Durability,
+        digests: &Digests,
+    ) -> Result<Outcome, Fault> {
         let Place { dir, name } = &self.place;
         if self.tenure.is_some() {
             // Not before: a crash until now leaves a partial that can be believed.
@@ -314,6 +327,9 @@ impl Verified {
         };
         moved.at(&self.path)?;
         self.temp.keep();
+        if let Some(noted) = &self.noted {
+            digests.settle(&self.file, noted, self.digest);
+        }
         Ok(Outcome::Committed {
             size: self.size,
             digest: self.digest,

@@ -117,9 +117,10 @@ pub(super) fn commit(
 ) -> Result<Effect, Fault> {
     match std::mem::take(&mut slot.state) {
         State::Writing(upload) => {
-            let verified = upload.verify(digest, size)?;
+            let digests = &shared.digests;
+            let verified = upload.verify(digest, size, digests)?;
             match shared.options.durability {
-                Durability::None => Ok(Effect::Told(verified.publish(Durability::None)?)),
+                Durability::None => Ok(Effect::Told(verified.publish(Durability::None, digests)?)),
                 Durability::Full | Durability::Data => Ok(Effect::Verified(Box::new(verified))),
             }
         }

@@ -27,7 +27,7 @@ pub(crate) fn perform(shared: &Arc<Shared>, slot: &mut Slot, op: DiskOp) -> Resu
             len,
             digest,
             last,
-        } => read::warm(slot, offset, len, digest, last)?,
+        } => read::warm(shared, slot, offset, len, digest, last)?,
         DiskOp::Create { path, options } => create::create(shared, slot, path, options)?,
         DiskOp::Continue { keep } => create::resume(slot, keep)?,
         DiskOp::Commit { digest, size } => return create::commit(shared, slot, digest, size),

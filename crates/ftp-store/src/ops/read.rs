@@ -35,16 +35,18 @@ pub(super) fn open(
     for _ in 0..TRIES {
         let (fd, opened) = shared.jail.file(&path)?;
         if opened.size() > u64::from(inline) {
+            let digest = shared.digests.find(&fd, &opened);
             slot.state = State::Reading(Box::new(Reading {
                 path,
                 file: Arc::new(ReadFile::new(fd)),
                 opened,
                 hasher: Sha256::new(),
+                whole: shared.digests.is_settled(&opened).then_some(0),
             }));
             return Ok(Outcome::Opened {
                 meta: opened.meta(),
                 content: None,
-                digest: None,
+                digest,
             });
         }
         if let Some(content) = whole(&fd, &opened).at(&path)? {
@@ -72,6 +74,7 @@ fn whole(file: impl AsFd, opened: &Stat) -> Result<Option<Content>, Errno> {
 }
 
 pub(super) fn warm(
+    shared: &Shared,
     slot: &mut Slot,
     offset: u64,
     len: u64,
@@ -86,16 +89,25 @@ pub(super) fn warm(
         file,
         opened,
         hasher,
+        whole,
     } = &mut **reading;
     let len = if digest {
         scratch::read_range(file.as_fd(), offset, len, |piece| hasher.update(piece)).at(path)?
     } else {
         touch(file.as_fd(), offset, len).at(path)?
     };
+    if digest {
+        *whole = whole.filter(|end| *end == offset).map(|end| end + len);
+    }
     if last && Stat::of(file.as_fd()).at(path)?.differs(opened) {
         return Err(changed(path));
     }
     let digest = (last && digest).then(|| Digest(hasher.finalize_reset().into()));
+    if let Some(digest) = digest
+        && whole.take() == Some(opened.size())
+    {
+        shared.digests.learn(opened, digest);
+    }
     Ok(Outcome::Warmed { len, digest })
 }
 

@@ -8,6 +8,7 @@ use ftp_proto::{Durability, VPath};
 use rustix::io::Errno;
 
 use super::writable;
+use crate::digests::FROM_BYTES;
 use crate::error::{At, refuse};
 use crate::job::Effect;
 use crate::meta::Stat;
@@ -23,7 +24,7 @@ pub(super) fn rename(
     writable(shared, from)?;
     let old = shared.jail.place(from)?;
     let new = shared.jail.place(to)?;
-    Stat::at(&old.dir, old.name.as_str()).at(from)?;
+    let before = Stat::at(&old.dir, old.name.as_str()).at(from)?;
     let change = || {
         if replace {
             sys::rename(&old.dir, &old.name, &new.dir, &new.name)
@@ -33,7 +34,15 @@ pub(super) fn rename(
     };
     let dirs = [&old.dir, &new.dir];
     match change_dirs(shared, &dirs, change) {
-        Ok(effect) => Ok(effect),
+        Ok(effect) => {
+            // What is known of the file is as true as before.
+            if before.size() >= FROM_BYTES
+                && let Ok(after) = Stat::at(&new.dir, new.name.as_str())
+            {
+                shared.digests.follow(&before.version(), &after);
+            }
+            Ok(effect)
+        }
         Err(Errno::INVAL) => Err(refuse(
             FaultKind::Denied,
             to,

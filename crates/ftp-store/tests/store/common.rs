@@ -34,6 +34,13 @@ impl Case {
         Self { store, temp }
     }
 
+    /// The same folder, as the next process finds it.
+    pub(crate) fn restart(self, options: Options) -> Self {
+        let Self { store, temp } = self;
+        drop(store);
+        Self::on(temp, options)
+    }
+
     pub(crate) fn root(&self) -> PathBuf {
         self.temp.path().join("inside")
     }

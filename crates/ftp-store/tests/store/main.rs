@@ -13,6 +13,7 @@
 
 mod common;
 mod crowd;
+mod digests;
 mod jail;
 mod list;
 mod names;
