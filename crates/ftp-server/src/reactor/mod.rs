@@ -14,7 +14,7 @@ use std::time::{Duration, Instant};
 use ftp_store::Store;
 use mio::{Events, Interest, Poll, Token, Waker};
 
-use crate::base::{Arena, Key, RunQueue, Timers};
+use crate::base::{Arena, Key, Schedule, Timers};
 use crate::metrics::Metrics;
 use crate::pool::{Mailbox, Order, Pool};
 use crate::session::{Context, EndTimes, Memory, Session};
@@ -100,7 +100,7 @@ pub(crate) struct Reactor {
     /// Where one that does not accept tells the ends of its sessions.
     desk: Option<Desk>,
     sessions: Arena<Session>,
-    queue: RunQueue,
+    queue: Schedule,
     timers: Timers,
     memory: Memory,
     /// Jobs that the pool had no room for.
@@ -133,7 +133,7 @@ impl Reactor {
             mates: Vec::new(),
             desk: None,
             sessions: Arena::new(),
-            queue: RunQueue::default(),
+            queue: Schedule::default(),
             timers: Timers::default(),
             orders: VecDeque::new(),
             letters: Vec::new(),

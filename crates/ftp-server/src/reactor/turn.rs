@@ -18,6 +18,12 @@ use crate::session::{Drive, Session};
 
 /// Connections accepted from one listener a turn.
 const ACCEPTS: usize = 256;
+/// What a light session may move in a drive, in each direction; who moves as much is heavy.
+const LIGHT_BYTES: u64 = 64 * 1024;
+/// What a heavy session may move in a drive, in each direction.
+const HEAVY_BYTES: u64 = 1024 * 1024;
+/// What all heavy sessions may move in a turn: about a millisecond, then events are looked for.
+const TURN_BYTES: u64 = 4 * 1024 * 1024;
 /// When the pool is full, it is asked again after this at the latest: the letter that would tell of
 /// room may go to another reactor.
 const RESUBMIT: Duration = Duration::from_millis(1);
@@ -248,26 +254,46 @@ impl Reactor {
         }
     }
 
-    /// Gives every session that has work its share, once.
+    /// Gives every light session its share, then as many heavy ones as fit into the turn.
     fn drive(&mut self, now: Instant) {
-        for _ in 0..self.queue.len() {
-            let Some(key) = self.queue.pop() else { break };
-            let drove = self.with_session(key, now, |session, context| {
-                (session.drive(context), session.deadline())
-            });
-            match drove {
-                None => {}
-                Some((Drive::Over, _)) => self.close(key, now),
-                Some((state, deadline)) => {
-                    if let Some(at) = deadline {
-                        self.timers.arm(key, at);
-                    }
-                    if state == Drive::Again {
-                        self.queue.push(key);
-                    }
-                }
+        for _ in 0..self.queue.light().len() {
+            let Some(key) = self.queue.light().pop() else {
+                break;
+            };
+            self.drive_one(key, LIGHT_BYTES, now);
+        }
+        let mut left = TURN_BYTES;
+        for _ in 0..self.queue.heavy().len() {
+            let Some(key) = self.queue.heavy().pop() else {
+                break;
+            };
+            left = left.saturating_sub(self.drive_one(key, HEAVY_BYTES, now));
+            if left == 0 {
+                break;
             }
         }
+    }
+
+    /// Drives a session; says how many bytes it moved.
+    fn drive_one(&mut self, key: Key, share: u64, now: Instant) -> u64 {
+        let drove = self.with_session(key, now, |session, context| {
+            (session.drive(share, context), session.deadline())
+        });
+        let Some((drove, deadline)) = drove else {
+            return 0;
+        };
+        if drove.state == Drive::Over {
+            self.close(key, now);
+            return drove.moved;
+        }
+        if let Some(at) = deadline {
+            self.timers.arm(key, at);
+        }
+        self.queue.weigh(key, drove.moved >= LIGHT_BYTES);
+        if drove.state == Drive::Again {
+            self.queue.push(key);
+        }
+        drove.moved
     }
 
     fn close(&mut self, key: Key, now: Instant) {

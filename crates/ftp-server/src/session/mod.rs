@@ -28,8 +28,6 @@ pub(crate) use memory::Memory;
 
 /// Rounds of one drive.
 const ROUNDS: usize = 16;
-/// Bytes that one drive may move in each direction before others have their turn.
-const SHARE_BYTES: u64 = 1024 * 1024;
 /// A deadline that passes while the disk works for the session is looked at again after this.
 const EXCUSE: Duration = Duration::from_secs(1);
 /// Channels of a session: control and data.
@@ -60,6 +58,15 @@ pub(crate) enum Drive {
     Again,
     /// It is over: free it.
     Over,
+}
+
+/// What a drive did.
+#[derive(Clone, Copy, Debug)]
+pub(crate) struct Drove {
+    /// Where it left the session.
+    pub(crate) state: Drive,
+    /// Bytes moved, in both directions.
+    pub(crate) moved: u64,
 }
 
 /// How long the ends of a session may take.
@@ -223,20 +230,26 @@ impl Session {
         }
     }
 
-    /// Moves what can be moved, within its share.
-    pub(crate) fn drive(&mut self, ctx: &mut Context<'_>) -> Drive {
+    /// Moves what can be moved, within `bytes` in each direction.
+    pub(crate) fn drive(&mut self, bytes: u64, ctx: &mut Context<'_>) -> Drove {
         let mut share = Share {
-            read: SHARE_BYTES,
-            write: SHARE_BYTES,
+            read: bytes,
+            write: bytes,
         };
+        let state = self.rounds(&mut share, ctx);
+        let moved = (bytes - share.read) + (bytes - share.write);
+        Drove { state, moved }
+    }
+
+    fn rounds(&mut self, share: &mut Share, ctx: &mut Context<'_>) -> Drive {
         for _ in 0..ROUNDS {
             let mut moved = self.perform(ctx);
             for channel in [Channel::CONTROL, Channel::DATA] {
-                moved |= self.feed(channel, &mut share, ctx);
+                moved |= self.feed(channel, share, ctx);
             }
             moved |= self.dispatch(ctx);
             for channel in [Channel::CONTROL, Channel::DATA] {
-                moved |= self.flush(channel, &mut share, ctx);
+                moved |= self.flush(channel, share, ctx);
             }
             if self.is_over(ctx) {
                 return Drive::Over;
