@@ -13,7 +13,7 @@ use super::sink::{Out, Sink};
 use super::task::{Download, Target};
 use super::writer::Writer;
 use crate::error::{Error, Result};
-use crate::local::{Meta, Partial};
+use crate::local::{Meta, Partial, USUAL_MODE};
 use crate::net::{Block, Wait};
 use crate::session::Session;
 use crate::transfer::{Event, Item, Outcome};
@@ -155,7 +155,8 @@ impl Downloader<'_> {
             self.give_back(task);
             return Err(error);
         }
-        let result = open(&task.target).and_then(|mut sink| {
+        let mode = announced.meta.mode.unwrap_or(USUAL_MODE);
+        let result = open_small(&task.target, mode).and_then(|mut sink| {
             sink.write(&buffer)?;
             finish(sink, announced, sha256(head)?)
         });
@@ -248,6 +249,16 @@ fn open(target: &Target) -> Result<Sink> {
         Target::Stream => Err(Error::Lost(
             "what was written to a stream cannot be written again".into(),
         )),
+    }
+}
+
+fn open_small(target: &Target, mode: u32) -> Result<Sink> {
+    match target {
+        Target::File { folder, name } => {
+            let partial = Partial::create_small(folder, name, mode)?;
+            Ok(Sink::new(Out::File(partial)))
+        }
+        Target::Stream => open(target),
     }
 }
 

@@ -8,6 +8,7 @@ use std::io;
 use std::os::fd::{AsFd, BorrowedFd, OwnedFd};
 use std::path::{Path, PathBuf};
 use std::sync::Arc;
+use std::sync::atomic::{AtomicU32, Ordering};
 
 use rustix::fs::{AtFlags, CWD, Mode, OFlags, Stat};
 use rustix::io::Errno;
@@ -19,7 +20,13 @@ use crate::error::{Error, Result};
 pub(crate) struct Folder {
     fd: OwnedFd,
     shown: PathBuf,
+    /// The last mode that a new file here was seen to get as it was asked for: neither the process's mask nor
+    /// the folder's own list changed it.
+    plain_mode: AtomicU32,
 }
+
+/// Stands for none: no permission bits.
+const NO_MODE: u32 = u32::MAX;
 
 impl Folder {
     /// Opens a folder that a person named; links are followed.
@@ -40,7 +47,11 @@ impl Folder {
         } else {
             path.to_owned()
         };
-        Ok(Arc::new(Self { fd, shown }))
+        Ok(Arc::new(Self {
+            fd,
+            shown,
+            plain_mode: AtomicU32::new(NO_MODE),
+        }))
     }
 
     /// The folder that a path's last name stands in, open, and that name.
@@ -100,6 +111,7 @@ impl Folder {
         Ok(Arc::new(Self {
             fd,
             shown: self.shown.join(name),
+            plain_mode: AtomicU32::new(NO_MODE),
         }))
     }
 
@@ -113,6 +125,18 @@ impl Folder {
             flags |= OFlags::NOFOLLOW;
         }
         Ok(rustix::fs::openat(&self.fd, name, flags, Mode::empty())?.into())
+    }
+
+    /// The mode of a file just made here with `asked`. Looks only until the folder gave that mode as it is.
+    pub(crate) fn given_mode(&self, file: &File, asked: u32) -> Option<u32> {
+        if self.plain_mode.load(Ordering::Relaxed) == asked {
+            return Some(asked);
+        }
+        let given = rustix::fs::fstat(file).ok()?.st_mode & 0o777;
+        if given == asked {
+            self.plain_mode.store(asked, Ordering::Relaxed);
+        }
+        Some(given)
     }
 
     /// What stands at a name.

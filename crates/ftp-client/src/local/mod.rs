@@ -8,6 +8,6 @@ mod source;
 mod walk;
 
 pub(crate) use folder::Folder;
-pub(crate) use partial::{Meta, Partial, is_partial_name};
+pub(crate) use partial::{Meta, Partial, USUAL_MODE, is_partial_name};
 pub(crate) use source::{Source, read_some};
 pub(crate) use walk::{Found, walk};

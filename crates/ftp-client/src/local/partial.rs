@@ -1,7 +1,8 @@
 //! `Partial`: a file on its way, under a temp name beside its target until it is complete and verified.
 //!
 //! The name is made from the target's, so that a later run finds what an earlier one left; a lock on the open
-//! file says that somebody works on it. Dropped without [`Partial::commit`] or [`Partial::keep`] it is gone.
+//! file says that somebody works on it. A small file that is written at once has a name that nobody else
+//! comes to, and needs no lock. Dropped without [`Partial::commit`] or [`Partial::keep`] a partial is gone.
 
 use std::ffi::{OsStr, OsString};
 use std::fs::File;
@@ -20,6 +21,10 @@ use crate::hash;
 const SUFFIX: &str = ".muxftp-part";
 /// Longest file name (Linux `NAME_MAX`).
 const NAME_BYTES: usize = 255;
+/// Nobody else reads a partial before it has the mode it is meant to have.
+const PRIVATE: u32 = 0o600;
+/// The mode of a file whose server names none.
+pub(crate) const USUAL_MODE: u32 = 0o644;
 /// How often a name that others fight for is tried.
 const ATTEMPTS: usize = 16;
 
@@ -41,6 +46,8 @@ pub(crate) struct Partial {
     name: OsString,
     temp: OsString,
     file: File,
+    /// The permission bits it is known to have.
+    mode: Option<u32>,
     /// Whether the temp name is removed on drop.
     doomed: bool,
 }
@@ -60,7 +67,7 @@ impl Partial {
     pub(crate) fn create(folder: &Arc<Folder>, name: &OsStr) -> Result<Self> {
         for attempt in 0..ATTEMPTS {
             let temp = temp_name(name, attempt > 0);
-            match open(folder, &temp, OFlags::CREATE | OFlags::EXCL) {
+            match open(folder, &temp, OFlags::CREATE | OFlags::EXCL, PRIVATE) {
                 Ok(file) => {
                     if lock(&file) {
                         return Ok(Self::new(folder, name, temp, file));
@@ -83,13 +90,35 @@ impl Partial {
         ))
     }
 
+    /// An empty partial for a file that is here already and only has to be written: as few system calls as can
+    /// be. It has the mode that is meant from the start, where the folder gives modes as they are asked for.
+    ///
+    /// # Errors
+    /// [`Error::Local`], open(2).
+    pub(crate) fn create_small(folder: &Arc<Folder>, name: &OsStr, mode: u32) -> Result<Self> {
+        let failed = |errno| Error::local(format!("create {}", folder.show(name)), errno);
+        for _ in 0..ATTEMPTS {
+            let temp = temp_name(name, true);
+            match open(folder, &temp, OFlags::CREATE | OFlags::EXCL, mode & 0o777) {
+                Ok(file) => {
+                    let mut partial = Self::new(folder, name, temp, file);
+                    partial.mode = folder.given_mode(&partial.file, mode & 0o777);
+                    return Ok(partial);
+                }
+                Err(Errno::EXIST) => {}
+                Err(errno) => return Err(failed(errno)),
+            }
+        }
+        Err(failed(Errno::EXIST))
+    }
+
     /// What an earlier run left for `name`: ours, a regular file with one name, and nobody works on it.
     ///
     /// # Errors
     /// [`Error::Local`], other than that there is none.
     pub(crate) fn reopen(folder: &Arc<Folder>, name: &OsStr) -> Result<Option<Self>> {
         let temp = temp_name(name, false);
-        let file = match open(folder, &temp, OFlags::empty()) {
+        let file = match open(folder, &temp, OFlags::empty(), PRIVATE) {
             Ok(file) => file,
             Err(Errno::NOENT | Errno::LOOP | Errno::ISDIR | Errno::ACCESS | Errno::NXIO) => {
                 return Ok(None);
@@ -118,6 +147,7 @@ impl Partial {
             name: name.to_owned(),
             temp,
             file,
+            mode: None,
             doomed: true,
         }
     }
@@ -176,8 +206,11 @@ impl Partial {
     /// # Errors
     /// [`Error::Local`]; the old file is then as it was.
     pub(crate) fn commit(mut self, meta: Meta) -> Result<()> {
-        let mode = Mode::from_raw_mode(meta.mode.unwrap_or(0o644) & 0o777);
-        rustix::fs::fchmod(&self.file, mode).map_err(|errno| self.failed("chmod", errno.into()))?;
+        let mode = meta.mode.unwrap_or(USUAL_MODE) & 0o777;
+        if self.mode != Some(mode) {
+            rustix::fs::fchmod(&self.file, Mode::from_raw_mode(mode))
+                .map_err(|errno| self.failed("chmod", errno.into()))?;
+        }
         if let Some((seconds, nanos)) = meta.mtime {
             let time = Timespec {
                 tv_sec: seconds,
@@ -224,11 +257,9 @@ impl Drop for Partial {
     }
 }
 
-fn open(folder: &Folder, temp: &OsStr, more: OFlags) -> rustix::io::Result<File> {
+fn open(folder: &Folder, temp: &OsStr, more: OFlags, mode: u32) -> rustix::io::Result<File> {
     let flags = OFlags::RDWR | OFlags::NOFOLLOW | OFlags::CLOEXEC | OFlags::NONBLOCK | more;
-    // Nobody else reads it before it has the mode it is meant to have.
-    let mode = Mode::RUSR | Mode::WUSR;
-    Ok(rustix::fs::openat(folder, temp, flags, mode)?.into())
+    Ok(rustix::fs::openat(folder, temp, flags, Mode::from_raw_mode(mode))?.into())
 }
 
 fn lock(file: &File) -> bool {

@@ -120,3 +120,27 @@ fn temp_names_fit_and_differ() {
     );
     assert!(!is_partial_name(OsStr::new("a.muxftp-part")));
 }
+
+#[test]
+fn a_small_one_gets_its_mode_whatever_the_folder_gives() {
+    let (temp, folder, name) = scene();
+    let path = temp.path().join(name);
+    // 0666 is cut by every usual mask, 0600 by none; twice each: looked at, and known.
+    for mode in [0o600, 0o600, 0o666, 0o666, 0o444, 0o600] {
+        let partial = Partial::create_small(&folder, name, mode).unwrap();
+        // Another run for the same target cannot come to it.
+        let other = Partial::create(&folder, name).unwrap();
+        partial.write_at(b"new", 0).unwrap();
+        other.write_at(b"spoilt", 0).unwrap();
+        drop(other);
+        partial
+            .commit(Meta {
+                mode: Some(mode),
+                ..Meta::default()
+            })
+            .unwrap();
+        assert_eq!(std::fs::metadata(&path).unwrap().mode() & 0o7777, mode);
+        assert_eq!(std::fs::read(&path).unwrap(), b"new");
+        assert_eq!(names(temp.path()), ["a.txt"]);
+    }
+}
