@@ -19,6 +19,8 @@ mod hold;
 mod network;
 #[path = "faults/permissions.rs"]
 mod permissions;
+#[path = "faults/race.rs"]
+mod race;
 #[path = "faults/restart.rs"]
 mod restart;
 #[path = "faults/soak.rs"]

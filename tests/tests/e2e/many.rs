@@ -3,9 +3,10 @@
 use std::sync::{Arc, Barrier};
 use std::thread;
 
+use ftp_tests::client::finish;
 use ftp_tests::files::{random_bytes, sha256_of, write_random};
 use ftp_tests::process::raise_descriptors;
-use ftp_tests::{Options, Peer, Server};
+use ftp_tests::{Client, Options, Peer, RUN, Scratch, Server};
 
 const MIB: usize = 1 << 20;
 
@@ -69,6 +70,33 @@ fn four_hundred_transfers_beside_a_thousand_idle_connections() {
     assert!(peak < bound, "{peak} KiB");
     // One loop and the workers, however many the connections are.
     assert_eq!(server.process().threads().len(), at_rest.len());
+}
+
+#[test]
+fn real_clients_at_once() {
+    let server = Server::start(Options::new());
+    let scratch = Scratch::new("clients");
+    let clients: Vec<_> = (0..24)
+        .map(|n| {
+            let local = scratch.file(format!("up{n}"), n, n * 150_000);
+            write_random(&server.file(format!("down{n}")), 100 + n, n * 150_000);
+            let client = |verb: &str| Client::of(server.addr()).dir(scratch.path()).arg(verb);
+            let put = client("put").arg(local).spawn();
+            let get = client("get").arg(format!("down{n}")).spawn();
+            (put, get)
+        })
+        .collect();
+    for (n, (put, get)) in clients.into_iter().enumerate() {
+        finish(put, RUN).ok();
+        finish(get, RUN).ok();
+        for name in [format!("up{n}"), format!("down{n}")] {
+            assert_eq!(
+                sha256_of(&server.file(&name)),
+                sha256_of(&scratch.join(&name)),
+                "{name}"
+            );
+        }
+    }
 }
 
 #[test]
