@@ -94,3 +94,31 @@ fn readme_and_help_have_the_same_exit_codes() {
         assert!(help.text().contains(&code), "help: {code}");
     }
 }
+
+#[test]
+fn readme_and_help_have_the_same_flags() {
+    let output = Command::new(program("ftp-server"))
+        .arg("--help")
+        .output()
+        .unwrap();
+    let help = String::from_utf8(output.stdout).unwrap();
+    let readme = fs::read_to_string(concat!(env!("CARGO_MANIFEST_DIR"), "/../README.md")).unwrap();
+    let flags: Vec<_> = help
+        .lines()
+        .filter_map(|line| {
+            line.trim_start()
+                .strip_prefix("--")?
+                .split_whitespace()
+                .next()
+        })
+        .collect();
+    assert!(flags.len() > 12, "{help}");
+    for flag in flags {
+        assert!(
+            readme.contains(&format!("--{flag}")),
+            "README lacks --{flag}"
+        );
+        let variable = format!("FTP_SERVER_{}", flag.to_uppercase().replace('-', "_"));
+        assert!(help.contains(&variable), "--{flag} has no variable");
+    }
+}
