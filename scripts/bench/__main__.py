@@ -11,6 +11,7 @@ import install
 import machine
 import ours
 import plot
+import proc
 import scenarios
 import table
 from bench import Bench
@@ -46,6 +47,7 @@ def arguments(argv):
     parser.add_argument("--no-install", action="store_true", help="measure only against what is installed")
     parser.add_argument("--only", help="entries whose name holds this text (more, with commas)")
     parser.add_argument("--congestion", default="cubic", help="congestion control for all (cubic)")
+    parser.add_argument("--nice", type=int, default=0, help="of all that is measured; -15 beside other work, as root (0)")
     parser.add_argument("--timeout", type=float, default=600, help="seconds that one run may take (600)")
     args = parser.parse_args(argv)
     args.size = args.size or size("256M" if args.quick else "4G")
@@ -92,6 +94,9 @@ def run(args):
         say("(muxftp is not built: the peers alone)")
     names = args.scenario or [name for name in scenarios.ALL if name != "curves" or args.plots]
     results = {"machine": machine.facts(), "versions": versions(args.tools), "contests": []}
+    if args.nice:
+        os.nice(args.nice)
+        proc.NICE = args.nice
     with machine.Congestion(args.congestion):
         results["machine"]["congestion control"] = machine.congestion()
         header(results)
