@@ -92,32 +92,36 @@ fn hex(digest: [u8; 32]) -> String {
 /// Every regular file beneath a folder, as relative path and digest, sorted.
 #[must_use]
 pub fn tree(dir: &Path) -> Vec<(String, String)> {
+    let digest = |name: String| {
+        let digest = sha256_of(&dir.join(&name));
+        (name, digest)
+    };
+    names(dir).into_iter().map(digest).collect()
+}
+
+/// Names of the server's own temp files beneath a folder; some of them may vanish meanwhile.
+#[must_use]
+pub fn leftovers(dir: &Path) -> Vec<String> {
+    let mut names = names(dir);
+    names.retain(|name| name.contains(ftp_proto::path::RESERVED_PREFIX));
+    names
+}
+
+/// Everything beneath a folder that is no folder, sorted.
+fn names(dir: &Path) -> Vec<String> {
     let mut found = Vec::new();
     let mut open = vec![dir.to_owned()];
     while let Some(folder) = open.pop() {
         for entry in fs::read_dir(folder).unwrap() {
             let entry = entry.unwrap();
-            if entry.file_type().unwrap().is_dir() {
+            if entry.file_type().is_ok_and(|kind| kind.is_dir()) {
                 open.push(entry.path());
             } else {
                 let name = entry.path().strip_prefix(dir).unwrap().to_owned();
-                found.push((
-                    name.to_string_lossy().into_owned(),
-                    sha256_of(&entry.path()),
-                ));
+                found.push(name.to_string_lossy().into_owned());
             }
         }
     }
     found.sort();
     found
-}
-
-/// Names of the server's own temp files beneath a folder.
-#[must_use]
-pub fn leftovers(dir: &Path) -> Vec<String> {
-    tree(dir)
-        .into_iter()
-        .map(|(name, _)| name)
-        .filter(|name| name.contains(ftp_proto::path::RESERVED_PREFIX))
-        .collect()
 }
