@@ -14,6 +14,7 @@ step cargo fmt --all --check
 step cargo clippy --workspace --all-targets --locked -- -D warnings
 step cargo test --workspace --locked --no-fail-fast
 step env RUSTDOCFLAGS="-D warnings" cargo doc --workspace --no-deps --locked
+step scripts/hot-paths.sh
 
 # The fuzz targets are a workspace of their own and want nightly and a C++ compiler.
 fuzz=crates/ftp-proto/fuzz/Cargo.toml

@@ -111,7 +111,10 @@ mod tests {
         let text = include_str!("../../../hot-paths.baseline");
         let stored: Baseline = text.parse().unwrap();
         let names: Vec<_> = stored.counts.iter().map(|(name, _)| name.clone()).collect();
-        let known: Vec<_> = paths::all().iter().map(|path| path.name.into()).collect();
+        let known: Vec<_> = paths::all()
+            .iter()
+            .map(|path| path.name.to_owned())
+            .collect();
         assert_eq!(names, known, "scripts/hot-paths.sh --update");
         assert_eq!(
             stored.to_string(),

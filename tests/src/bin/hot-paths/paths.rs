@@ -112,15 +112,16 @@ fn machines() -> Vec<Path> {
 fn disks() -> Vec<Path> {
     const FILES: u64 = 500;
     let disk = Rc::new(Disk::new(FILES, b"one block of SHA-256, not a page"));
-    let mut numbers = (0..FILES).cycle();
-    let mut put = {
-        let (disk, mut numbers) = (Rc::clone(&disk), numbers.clone());
-        move || disk.put(numbers.next().unwrap_or_default())
-    };
+    let puts = Rc::clone(&disk);
+    let (mut put, mut opened) = (0, 0);
     vec![
-        path("store: put of 32 bytes", FILES, 1, move || put()),
+        path("store: put of 32 bytes", FILES, 1, move || {
+            puts.put(put);
+            put += 1;
+        }),
         path("store: inline open of 32 bytes", FILES, 1, move || {
-            disk.open(numbers.next().unwrap_or_default());
+            disk.open(opened);
+            opened += 1;
         }),
     ]
 }
