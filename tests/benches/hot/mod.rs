@@ -1,7 +1,6 @@
 //! The hot paths: what every frame and every small file costs on the protocol side, without a socket or a disk.
 //!
-//! Each path is a value made once and run as often as wanted; `paths.rs` times them, `counts.rs` lets valgrind
-//! count their instructions.
+//! Each path is a value made once and run as often as wanted; `paths.rs` times them.
 
 mod shell;
 
