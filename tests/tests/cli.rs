@@ -18,6 +18,8 @@ mod manage;
 mod output;
 #[path = "cli/rogue.rs"]
 mod rogue;
+#[path = "cli/streams.rs"]
+mod streams;
 #[path = "cli/transfer.rs"]
 mod transfer;
 #[path = "cli/tree.rs"]

@@ -10,7 +10,7 @@ use ftp_proto::wire::{ListEntry, ReplyHead, RequestHead};
 use ftp_proto::{Digest, IfExists, Kind, VPath};
 
 use crate::cancel::Cancel;
-use crate::download::{Download, Downloader, GetOptions, Out, Sink, Target};
+use crate::download::{Download, Downloader, GetOptions, Out, Sink, Target, split};
 use crate::error::{Error, Result};
 use crate::local::Folder;
 use crate::net::Wait;
@@ -310,8 +310,12 @@ impl Client {
         let first = self.session.take();
         let last = Last::default();
         let context = Context::new(&self.options, &self.cancel, &last);
-        let mut mover = Downloader::new(&context, *options);
-        self.session = run_one(&context, &mut mover, task, first);
+        self.session = if options.streams > 1 {
+            split(&context, *options, task, first)
+        } else {
+            let mut mover = Downloader::new(&context, *options);
+            run_one(&context, &mut mover, task, first)
+        };
         last.result()
     }
 

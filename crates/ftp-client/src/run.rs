@@ -7,7 +7,7 @@ use ftp_proto::VPath;
 
 use crate::cancel::Cancel;
 use crate::client::Client;
-use crate::download::{Download, Downloader, GetOptions, Out, Sink, Target};
+use crate::download::{Download, Downloader, GetOptions, Out, SPLIT_BYTES, Sink, Target, split};
 use crate::error::{Error, Result};
 use crate::local::{Folder, Found, walk};
 use crate::options::Options;
@@ -168,7 +168,8 @@ fn fail(context: &Context<'_>, local: String, remote: &str, error: Error) -> Res
 
 /// Gets files and trees.
 ///
-/// `client` is a connection that is there already; with trees it lists, and others carry the files.
+/// `client` is a connection that is there already; with trees it lists, and others carry the files. Large
+/// files that are to come over several streams come last, one after the other.
 pub fn get_all(
     options: &Options,
     cancel: &Cancel,
@@ -178,6 +179,54 @@ pub fn get_all(
     get: &GetOptions,
 ) -> Summary {
     let context = Context::new(options, cancel, observer);
+    let (large, sources): (Vec<_>, Vec<_>) = sources.into_iter().partition(|source| {
+        get.streams > 1
+            && matches!(source.local, LocalTarget::File(_))
+            && source.size.is_some_and(|size| size >= SPLIT_BYTES)
+    });
+    let mut first = client.and_then(|mut client| client.take_session());
+    if !sources.is_empty() {
+        get_usual(&context, first.take(), sources, get);
+    }
+    for source in large {
+        if let Err(error) = cancel.check() {
+            context.stopped(error);
+            break;
+        }
+        first = get_split(&context, first, source, get);
+    }
+    context.tally.finish()
+}
+
+fn get_split(
+    context: &Context<'_>,
+    first: Option<Session>,
+    source: GetSource,
+    get: &GetOptions,
+) -> Option<Session> {
+    let LocalTarget::File(path) = source.local else {
+        return first;
+    };
+    match Folder::of(&path) {
+        Ok((folder, name)) => {
+            let target = Target::File { folder, name };
+            let task = Download::new(source.remote, target, source.size);
+            split(context, *get, task, first)
+        }
+        Err(error) => {
+            fail_get(context, path.display().to_string(), &source.remote, error);
+            first
+        }
+    }
+}
+
+fn get_usual(
+    context: &Context<'_>,
+    mut first: Option<Session>,
+    sources: Vec<GetSource>,
+    get: &GetOptions,
+) {
+    let options = context.options;
     let trees = sources
         .iter()
         .any(|source| matches!(source.local, LocalTarget::Folder(_)));
@@ -187,7 +236,6 @@ pub fn get_all(
         options.connections.max(1)
     };
     let queue = Queue::new(workers);
-    let mut first = client.and_then(|mut client| client.take_session());
     let mut lister_session = if trees { first.take() } else { None };
     if let Some(session) = &lister_session {
         context.note_met(session);
@@ -195,23 +243,22 @@ pub fn get_all(
     std::thread::scope(|scope| {
         for _ in 0..workers {
             let session = first.take();
-            let (context, queue) = (&context, &queue);
+            let queue = &queue;
             scope.spawn(move || run(context, queue, &mut Downloader::new(context, *get), session));
         }
-        let mut lister = Lister::new(&context, &queue);
+        let mut lister = Lister::new(context, &queue);
         for source in sources {
-            if want(&context, &queue, &mut lister, source).is_err() {
+            if want(context, &queue, &mut lister, source).is_err() {
                 break;
             }
         }
-        if let Err(error) = list(&context, &mut lister, &mut lister_session)
+        if let Err(error) = list(context, &mut lister, &mut lister_session)
             && !lister.is_stopped()
         {
             context.stopped(error);
         }
         queue.close();
     });
-    context.tally.finish()
 }
 
 /// Puts a file into the queue, or a tree into the lister.
@@ -222,15 +269,7 @@ fn want(
     source: GetSource,
 ) -> Result<()> {
     let failed = |local: String, error: Error| -> Result<()> {
-        let item = Item {
-            number: context.numbers.next(),
-            way: Way::Get,
-            local,
-            remote: source.remote.as_str().to_owned(),
-            size: None,
-        };
-        context.tell(&Event::Failed(&item, &error));
-        context.tally.failed(error);
+        fail_get(context, local, &source.remote, error);
         context.cancel.check()
     };
     match source.local {
@@ -258,6 +297,18 @@ fn want(
             Err(error) => failed(path.display().to_string(), error),
         },
     }
+}
+
+fn fail_get(context: &Context<'_>, local: String, remote: &VPath, error: Error) {
+    let item = Item {
+        number: context.numbers.next(),
+        way: Way::Get,
+        local,
+        remote: remote.as_str().to_owned(),
+        size: None,
+    };
+    context.tell(&Event::Failed(&item, &error));
+    context.tally.failed(error);
 }
 
 /// Lists, connecting anew where the connection breaks.

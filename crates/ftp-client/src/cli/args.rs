@@ -159,6 +159,16 @@ pub(super) struct Get {
     /// Sync every file to the disk before it counts as done
     #[arg(long)]
     pub(super) fsync: bool,
+    /// Fetch each file of 64 MiB or more over N connections at once (files named, not those in folders)
+    #[arg(
+        long,
+        value_name = "N",
+        env = "FTP_CLIENT_STREAMS",
+        default_value = "1",
+        hide_env = true
+    )]
+    #[arg(value_parser = clap::value_parser!(u8).range(1..=16))]
+    pub(super) streams: u8,
     /// Start over instead of going on where an earlier attempt broke
     #[arg(long)]
     pub(super) no_resume: bool,

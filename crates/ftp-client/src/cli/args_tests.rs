@@ -23,6 +23,7 @@ fn what_is_understood() {
         &["put", "-t", "dir", "a", "b"],
         &["put", "--if-exists", "newer", "a"],
         &["get", "a", "b", "-j", "4"],
+        &["get", "--streams", "4", "a"],
         &["-s", "h:1", "ls"],
         &["ls", "-l", "-h", "-R", "-a", "x"],
         &["ls", "-s", "h:1"],
@@ -52,6 +53,8 @@ fn what_is_wrong_usage() {
         &["--timeout", "-1", "ls"],
         &["-j", "0", "ls"],
         &["-j", "65", "ls"],
+        &["get", "--streams", "0", "a"],
+        &["get", "--streams", "17", "a"],
         &["ping", "-i", "x"],
         &["put", "--if-exists", "maybe", "a"],
     ] {

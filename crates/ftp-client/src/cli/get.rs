@@ -46,6 +46,7 @@ pub(super) fn run(scene: &Scene, args: &Get) -> Result<Exit> {
     let options = GetOptions {
         resume: !args.no_resume,
         sync: args.fsync,
+        streams: args.streams,
     };
     let summary = get_all(
         &scene.config.options,

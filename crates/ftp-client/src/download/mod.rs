@@ -2,9 +2,12 @@
 
 mod mover;
 mod options;
+mod plan;
 mod prove;
 mod receive;
 mod sink;
+mod split;
+mod stream;
 mod task;
 #[cfg(test)]
 mod tests;
@@ -14,4 +17,5 @@ pub use options::GetOptions;
 
 pub(crate) use mover::Downloader;
 pub(crate) use sink::{Out, Sink};
+pub(crate) use split::{SPLIT_BYTES, split};
 pub(crate) use task::{Download, Target};

@@ -7,6 +7,8 @@ pub struct GetOptions {
     pub resume: bool,
     /// Whether each file and its folder are synced to the disk before it counts as done.
     pub sync: bool,
+    /// Connections over which one file of 64 MiB or more comes at once.
+    pub streams: u8,
 }
 
 impl Default for GetOptions {
@@ -14,6 +16,7 @@ impl Default for GetOptions {
         Self {
             resume: true,
             sync: false,
+            streams: 1,
         }
     }
 }

@@ -7,6 +7,7 @@ use ftp_proto::wire::{Code, ReplyHead, RequestHead};
 use super::mover::Downloader;
 use super::sink::Sink;
 use super::task::{Download, Flight, Stage};
+use crate::cancel::Cancel;
 use crate::error::{Error, Result};
 use crate::hash::Hasher;
 use crate::local::Partial;
@@ -44,16 +45,17 @@ impl Downloader<'_> {
             }
         };
         session.pump();
-        let hasher = match hash_partial(&partial, len, session) {
-            Ok(hasher) => hasher,
+        let mut hasher = Hasher::default();
+        match hash_more(&partial, &mut hasher, 0, len, self.context.cancel) {
+            Ok(()) => {}
             Err(error) if error.is_final() => {
                 partial.keep();
                 self.give_back(task);
                 return Err(error);
             }
             // Cannot be read: no hasher will ever agree, so it will be thrown away.
-            Err(_) => Hasher::default(),
-        };
+            Err(_) => hasher = Hasher::default(),
+        }
         self.flights.push_back(Flight {
             id,
             task,
@@ -109,13 +111,22 @@ pub(super) fn time_to_hash(bytes: u64) -> Duration {
     Duration::from_secs(bytes / HASH_BYTES_PER_SECOND)
 }
 
-fn hash_partial(partial: &Partial, len: u64, session: &Session) -> Result<Hasher> {
-    let mut hasher = Hasher::default();
+/// Adds a partial's bytes from `from` to `to` to a hash.
+///
+/// # Errors
+/// [`Error::Local`], [`Error::Interrupted`]; [`Error::Changed`] if there are fewer.
+pub(super) fn hash_more(
+    partial: &Partial,
+    hasher: &mut Hasher,
+    from: u64,
+    to: u64,
+    cancel: &Cancel,
+) -> Result<()> {
     let mut buffer = vec![0; READ_BYTES];
-    let mut offset = 0;
-    while offset < len {
-        session.cancel().check()?;
-        let most = usize::try_from(len - offset)
+    let mut offset = from;
+    while offset < to {
+        cancel.check()?;
+        let most = usize::try_from(to - offset)
             .unwrap_or(usize::MAX)
             .min(READ_BYTES);
         let out = buffer.get_mut(..most).unwrap_or_default();
@@ -126,5 +137,5 @@ fn hash_partial(partial: &Partial, len: u64, session: &Session) -> Result<Hasher
         hasher.update(out.get(..count).unwrap_or_default());
         offset += count as u64;
     }
-    Ok(hasher)
+    Ok(())
 }

@@ -182,3 +182,33 @@ pub(crate) fn run_one<M: Mover>(
     queue.close();
     run(context, &queue, mover, first)
 }
+
+/// Asks something over a connection, and again after failures that pass, over a new one where it broke.
+///
+/// # Errors
+/// What `work` says in the end; what ends connecting.
+pub(crate) fn persist<T>(
+    context: &Context<'_>,
+    session: &mut Option<Session>,
+    mut work: impl FnMut(&mut Session) -> Result<T>,
+) -> Result<T> {
+    let mut backoff = Backoff::new(context.options.retries);
+    loop {
+        let result = match session.take() {
+            Some(live) => Ok(live),
+            None => Session::connect(context.options, context.cancel),
+        }
+        .and_then(|mut live| {
+            let result = work(&mut live);
+            context.note_met(&live);
+            if live.is_good() {
+                *session = Some(live);
+            }
+            result
+        });
+        match result {
+            Err(error) => context.pause(&mut backoff, error)?,
+            done => return done,
+        }
+    }
+}
