@@ -8,6 +8,9 @@ use std::time::Instant;
 
 use super::Key;
 
+/// So few stale wake-ups are not worth looking for.
+const STALE_MIN: usize = 64;
+
 /// Wake-ups by time.
 #[derive(Debug, Default)]
 pub(crate) struct Timers {
@@ -30,6 +33,17 @@ impl Timers {
         }
         *entry = Some((at, key));
         self.heap.push(Reverse((at, key)));
+        self.compact();
+    }
+
+    /// Forgets stale wake-ups once they are the most: connections that come and go leave one each,
+    /// which would stay until it is due.
+    fn compact(&mut self) {
+        if self.heap.len() > 2 * self.armed.len() + STALE_MIN {
+            let armed = &self.armed;
+            self.heap
+                .retain(|Reverse(wake)| armed.get(wake.1.index()) == Some(&Some(*wake)));
+        }
     }
 
     /// When the next wake-up is due.
@@ -77,5 +91,21 @@ mod tests {
         assert_eq!(timers.pop_due(at(30)), None, "the one at 10 is stale");
         timers.arm(a, at(40));
         assert_eq!(timers.pop_due(at(40)), Some(a));
+    }
+
+    #[test]
+    fn keys_that_come_and_go_leave_nothing() {
+        let start = Instant::now();
+        let mut timers = Timers::default();
+        let mut arena = super::super::Arena::<()>::new();
+        for second in 0..10_000 {
+            let key = arena.reserve();
+            timers.arm(key, start + Duration::from_secs(300 + second));
+            arena.remove(key);
+            assert!(timers.heap.len() <= 2 * timers.armed.len() + STALE_MIN);
+        }
+        let last = arena.reserve();
+        timers.arm(last, start);
+        assert_eq!(timers.pop_due(start), Some(last));
     }
 }
