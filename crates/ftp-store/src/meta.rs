@@ -104,6 +104,11 @@ impl Stat {
         (self.0.stx_mtime.tv_sec, self.0.stx_mtime.tv_nsec)
     }
 
+    /// Permission bits, `0o777` at most.
+    pub(crate) fn mode(&self) -> u32 {
+        u32::from(self.0.stx_mode) & 0o777
+    }
+
     /// Whether the content may have changed from one look to the other, or it is another file.
     pub(crate) fn differs(&self, other: &Self) -> bool {
         self.version() != other.version()
@@ -122,7 +127,7 @@ impl Stat {
             size,
             mtime,
             mtime_ns,
-            mode: u32::from(self.0.stx_mode) & 0o777,
+            mode: self.mode(),
             etag: format!("{device:x}.{inode:x}.{size:x}.{modified:x}.{changed:x}"),
         }
     }

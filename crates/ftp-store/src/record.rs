@@ -62,8 +62,16 @@ pub(crate) fn end() -> Vec<Event> {
 }
 
 pub(crate) fn create(dir: impl AsFd, name: &str, file: impl AsFd) {
+    create_nameless(&file);
+    self::name(dir, name, file);
+}
+
+pub(crate) fn create_nameless(file: impl AsFd) {
+    with(|record| record.fresh(&file));
+}
+
+pub(crate) fn name(dir: impl AsFd, name: &str, file: impl AsFd) {
     with(|record| {
-        record.fresh(&file);
         let (dir, file) = (record.object(dir), record.object(file));
         record.names(vec![(dir, name.to_owned(), Some(file))]);
     });

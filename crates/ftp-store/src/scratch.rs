@@ -5,6 +5,7 @@
 use std::cell::RefCell;
 use std::os::fd::AsFd;
 
+use rustix::buffer::spare_capacity;
 use rustix::io::{Errno, pread, retry_on_intr};
 
 /// Small enough to stay in the processor's cache between the copy and the hash.
@@ -42,6 +43,19 @@ pub(crate) fn read_range(
         }
         Ok(done)
     })
+}
+
+/// Reads a small file whole, straight to where it stays: `len` bytes, or as many as there are; if it has
+/// grown, maybe more.
+pub(crate) fn read_whole(file: impl AsFd, len: usize) -> Result<Vec<u8>, Errno> {
+    let mut bytes = Vec::with_capacity(len);
+    while bytes.len() < len {
+        let at = bytes.len() as u64;
+        if retry_on_intr(|| pread(&file, spare_capacity(&mut bytes), at))? == 0 {
+            break;
+        }
+    }
+    Ok(bytes)
 }
 
 #[cfg(test)]

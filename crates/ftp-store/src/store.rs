@@ -16,6 +16,7 @@ use crate::live::Partials;
 use crate::partial::Safety;
 use crate::sweep::{self, SweepReport, Walk};
 use crate::sync::Dirty;
+use crate::temp::Nameless;
 
 /// How a folder is served.
 #[derive(Clone, Debug)]
@@ -67,6 +68,7 @@ pub(crate) struct Shared {
     /// Partials that jobs under way write to.
     pub(crate) partials: Arc<Partials>,
     pub(crate) safety: Arc<Safety>,
+    pub(crate) nameless: Nameless,
     /// How far the sweep has come.
     pub(crate) walk: Mutex<Walk>,
 }
@@ -85,6 +87,7 @@ impl Store {
                 options,
                 dirty: Dirty::default(),
                 partials: Arc::default(),
+                nameless: Nameless::default(),
                 walk: Mutex::default(),
             }),
         })

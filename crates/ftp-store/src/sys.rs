@@ -30,6 +30,23 @@ pub(crate) fn create(dir: impl AsFd, name: &str, mode: Mode) -> Result<OwnedFd, 
     Ok(file)
 }
 
+/// `openat(O_TMPFILE)`: a new, empty file without a name, for reading and writing.
+pub(crate) fn create_nameless(dir: impl AsFd, mode: Mode) -> Result<OwnedFd, Errno> {
+    let flags = OFlags::RDWR | OFlags::TMPFILE | OFlags::CLOEXEC;
+    let file = fs::openat(&dir, c".", flags, mode)?;
+    #[cfg(test)]
+    record::create_nameless(&file);
+    Ok(file)
+}
+
+/// `linkat(AT_EMPTY_PATH)`: a name for a file that has none. Before Linux 6.10 it takes a privilege.
+pub(crate) fn link(file: impl AsFd, dir: impl AsFd, name: &str) -> Result<(), Errno> {
+    fs::linkat(&file, c"", &dir, name, AtFlags::EMPTY_PATH)?;
+    #[cfg(test)]
+    record::name(dir, name, file);
+    Ok(())
+}
+
 /// `pwrite(2)`, all of it.
 pub(crate) fn write(file: impl AsFd, bytes: &[u8], offset: u64) -> Result<(), Errno> {
     let mut done = 0;

@@ -1,10 +1,11 @@
-//! `Temp`: a name of the server's own, which goes away with its holder unless it is kept.
+//! `Temp`: where a file is before it has its name, and how it gets it, in one step.
 //!
-//! The name is reserved, so no peer can reach it; the lock on its file tells a sweep, of this process
-//! or another, that somebody is at work on it.
+//! A name of the server's own goes away with its holder unless it is kept. It is reserved, so no peer
+//! can reach it; the lock on its file tells a sweep, of this process or another, that somebody is at
+//! work on it. A file that has no name at all needs none of that: nothing of it survives its holder.
 
 use std::os::fd::{AsFd, OwnedFd};
-use std::sync::Arc;
+use std::sync::{Arc, OnceLock};
 
 use ftp_proto::path::RESERVED_PREFIX;
 use rustix::fs::{FlockOperation, Mode, flock};
@@ -20,58 +21,127 @@ pub(crate) const ONCE: char = 't';
 /// What the name of a partial begins with, after [`RESERVED_PREFIX`].
 pub(crate) const PARTIAL: char = 'p';
 
-/// A temp name in a held folder.
+/// A temp name in a held folder, or none yet.
 pub(crate) struct Temp {
     dir: Arc<OwnedFd>,
-    name: String,
-    kept: bool,
+    /// It goes away with this.
+    name: Option<String>,
+}
+
+/// Files that are made without a name and get one later.
+#[derive(Default)]
+pub(crate) struct Nameless {
+    /// Found out by trying it once.
+    works: OnceLock<bool>,
+}
+
+impl Nameless {
+    /// Makes an empty file without a name, if that can be.
+    pub(crate) fn create(&self, dir: &Arc<OwnedFd>, mode: Mode) -> Option<(Temp, OwnedFd)> {
+        if self.works.get().is_none() {
+            self.try_out(dir);
+        }
+        if self.works.get() != Some(&true) {
+            return None;
+        }
+        // Whatever stands against it here, a named one will tell or not mind.
+        let file = sys::create_nameless(dir, mode).ok()?;
+        Some((Temp::nameless(dir), file))
+    }
+
+    /// A file that can be made may still not get a name, and then all its bytes would be lost: an old
+    /// kernel or a sandbox may be against that.
+    fn try_out(&self, dir: &Arc<OwnedFd>) {
+        if let Ok(file) = sys::create_nameless(dir, file_mode()) {
+            let works = Temp::nameless(dir).appear(file).is_ok();
+            self.works.set(works).ok();
+        }
+    }
 }
 
 impl Temp {
     /// Makes an empty file under a fresh name, and locks it.
-    pub(crate) fn create(dir: &Arc<OwnedFd>) -> Result<(Self, OwnedFd), Errno> {
-        for _ in 0..NAME_TRIES {
-            let name = format!("{RESERVED_PREFIX}{ONCE}{:016x}", fastrand::u64(..));
-            match sys::create(dir, &name, file_mode()) {
-                Ok(file) => {
-                    let temp = Self::adopt(dir, name);
-                    // Where there are no locks, a sweep leaves it alone.
-                    lock(&file).ok();
-                    return Ok((temp, file));
-                }
-                Err(Errno::EXIST) => {}
-                Err(error) => return Err(error),
-            }
-        }
-        Err(Errno::BUSY)
+    pub(crate) fn create(dir: &Arc<OwnedFd>, mode: Mode) -> Result<(Self, OwnedFd), Errno> {
+        let (name, file) = under_fresh_name(|name| sys::create(dir, name, mode))?;
+        let temp = Self::adopt(dir, name);
+        // Where there are no locks, a sweep leaves it alone.
+        lock(&file).ok();
+        Ok((temp, file))
     }
 
     /// Takes a name over: from now on it goes away with this.
     pub(crate) fn adopt(dir: &Arc<OwnedFd>, name: String) -> Self {
         Self {
             dir: Arc::clone(dir),
-            name,
-            kept: false,
+            name: Some(name),
         }
     }
 
-    pub(crate) fn name(&self) -> &str {
-        &self.name
+    fn nameless(dir: &Arc<OwnedFd>) -> Self {
+        let dir = Arc::clone(dir);
+        Self { dir, name: None }
     }
 
-    /// Leaves the name alone: it has become the file's own, or a partial's.
-    pub(crate) fn keep(&mut self) {
-        self.kept = true;
+    /// Gives the file its name, in the place of whatever file stands there.
+    pub(crate) fn replace(&mut self, file: impl AsFd, name: &str) -> Result<(), Errno> {
+        if self.name.is_none() {
+            match sys::link(&file, &self.dir, name) {
+                // A link cannot replace.
+                Err(Errno::EXIST) => self.appear(&file)?,
+                other => return other,
+            }
+        }
+        if let Some(temp) = &self.name {
+            sys::rename(&self.dir, temp, &self.dir, name)?;
+            self.name = None;
+        }
+        Ok(())
+    }
+
+    /// Gives the file its name, if nothing has it.
+    ///
+    /// Errors: `EXIST` if something has.
+    pub(crate) fn claim(&mut self, file: impl AsFd, name: &str) -> Result<(), Errno> {
+        match &self.name {
+            None => sys::link(file, &self.dir, name),
+            Some(temp) => {
+                sys::rename_new(&self.dir, temp, &self.dir, name)?;
+                self.name = None;
+                Ok(())
+            }
+        }
+    }
+
+    /// Gives a file without a name a temp one.
+    fn appear(&mut self, file: impl AsFd) -> Result<(), Errno> {
+        let (name, ()) = under_fresh_name(|name| sys::link(&file, &self.dir, name))?;
+        self.name = Some(name);
+        lock(&file).ok();
+        Ok(())
     }
 }
 
 impl Drop for Temp {
     fn drop(&mut self) {
-        if !self.kept {
+        if let Some(name) = &self.name {
             // Best effort: what stays is swept later.
-            sys::unlink(&self.dir, self.name.as_str()).ok();
+            sys::unlink(&self.dir, name.as_str()).ok();
         }
     }
+}
+
+fn under_fresh_name<T>(
+    mut make: impl FnMut(&str) -> Result<T, Errno>,
+) -> Result<(String, T), Errno> {
+    for _ in 0..NAME_TRIES {
+        let name = format!("{RESERVED_PREFIX}{ONCE}{:016x}", fastrand::u64(..));
+        match make(&name) {
+            Ok(made) => return Ok((name, made)),
+            Err(Errno::EXIST) => {}
+            Err(error) => return Err(error),
+        }
+    }
+    Err(Errno::BUSY)
 }
 
 /// The mode of an ordinary new file, which the umask narrows.
@@ -84,4 +154,106 @@ pub(crate) fn file_mode() -> Mode {
 /// Errors: `WOULDBLOCK` if somebody else has it, others where there are no locks.
 pub(crate) fn lock(file: impl AsFd) -> Result<(), Errno> {
     flock(file, FlockOperation::NonBlockingLockExclusive)
+}
+
+#[cfg(test)]
+mod tests {
+    use rustix::fs::CWD;
+
+    use super::*;
+    use crate::jail::child;
+    use crate::meta::Stat;
+
+    /// A folder, its descriptor, and a file on its way into it, without a name and with one.
+    fn each(check: impl Fn(&tempfile::TempDir, &Arc<OwnedFd>, Temp, OwnedFd)) {
+        for nameless in [true, false] {
+            let root = tempfile::tempdir().unwrap();
+            let dir = Arc::new(child(CWD, root.path()).unwrap());
+            let made = if nameless {
+                Nameless::default().create(&dir, file_mode())
+            } else {
+                Some(Temp::create(&dir, file_mode()).unwrap())
+            };
+            let Some((temp, file)) = made else {
+                println!("skipped: no files without names in the temp folder");
+                continue;
+            };
+            assert_eq!(names(&root).len(), usize::from(!nameless));
+            sys::write(&file, b"new", 0).unwrap();
+            check(&root, &dir, temp, file);
+        }
+    }
+
+    fn names(root: &tempfile::TempDir) -> Vec<String> {
+        let entries = std::fs::read_dir(root.path()).unwrap();
+        entries
+            .map(|entry| entry.unwrap().file_name().into_string().unwrap())
+            .collect()
+    }
+
+    fn size(dir: &Arc<OwnedFd>, name: &str) -> u64 {
+        Stat::at(dir, name).unwrap().size()
+    }
+
+    fn plant(dir: &Arc<OwnedFd>, name: &str) {
+        sys::create(dir, name, file_mode()).unwrap();
+    }
+
+    #[test]
+    fn where_it_does_not_work_there_is_none() {
+        let root = tempfile::tempdir().unwrap();
+        let dir = Arc::new(child(CWD, root.path()).unwrap());
+        let nameless = Nameless::default();
+        nameless.works.set(false).unwrap();
+        assert!(nameless.create(&dir, file_mode()).is_none());
+        // A folder that takes no files says nothing about others.
+        std::fs::remove_dir(root.path()).unwrap();
+        let nameless = Nameless::default();
+        assert!(nameless.create(&dir, file_mode()).is_none());
+        assert_eq!(nameless.works.get(), None);
+    }
+
+    #[test]
+    fn a_name_that_is_free_is_given() {
+        each(|root, dir, mut temp, file| {
+            temp.claim(&file, "f").unwrap();
+            drop(temp);
+            assert_eq!(names(root), ["f"]);
+            assert_eq!(size(dir, "f"), 3);
+        });
+        each(|root, dir, mut temp, file| {
+            temp.replace(&file, "f").unwrap();
+            drop(temp);
+            assert_eq!(names(root), ["f"]);
+            assert_eq!(size(dir, "f"), 3);
+        });
+    }
+
+    #[test]
+    fn a_name_that_is_taken_is_replaced_or_left() {
+        each(|root, dir, mut temp, file| {
+            plant(dir, "f");
+            assert_eq!(temp.claim(&file, "f"), Err(Errno::EXIST));
+            assert_eq!(size(dir, "f"), 0);
+            temp.replace(&file, "f").unwrap();
+            drop(temp);
+            assert_eq!(names(root), ["f"]);
+            assert_eq!(size(dir, "f"), 3);
+        });
+    }
+
+    #[test]
+    fn what_gets_no_name_goes_away() {
+        each(|root, dir, temp, _file| {
+            plant(dir, "f");
+            drop(temp);
+            assert_eq!(names(root), ["f"]);
+        });
+        each(|root, dir, mut temp, file| {
+            sys::make_dir(dir, "f").unwrap();
+            assert_eq!(temp.replace(&file, "f"), Err(Errno::ISDIR));
+            drop(temp);
+            assert_eq!(names(root), ["f"]);
+        });
+    }
 }

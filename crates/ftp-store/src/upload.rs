@@ -8,17 +8,19 @@ use std::sync::Arc;
 
 use ftp_proto::session::{CreateOptions, Fault, FaultKind, Outcome, Partial};
 use ftp_proto::{Digest, Durability, IfExists, Kind, VPath};
+use rustix::fs::Mode;
 use rustix::io::Errno;
 
 use crate::bytes::Bytes;
 use crate::digests::{Digests, FROM_BYTES};
 use crate::error::{At, misuse, refuse};
 use crate::jail::{Jail, Place};
-use crate::live::{Partials, Tenure, Turn};
+use crate::live::{Tenure, Turn};
 use crate::meta::{Stat, Version};
 use crate::partial::{self, Safety};
+use crate::store::Shared;
 use crate::sys;
-use crate::temp::Temp;
+use crate::temp::{Temp, file_mode};
 
 /// An upload under way.
 pub(crate) struct Upload {
@@ -58,29 +60,32 @@ pub(crate) struct Verified {
 /// What the rule of [`IfExists`] says of a target.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub(crate) enum Verdict {
-    Write,
+    /// Nothing stands there.
+    Create,
+    Replace,
     Skip,
 }
 
 impl Upload {
-    /// Makes the temp file, or finds the partial. The caller has asked [`judge`].
+    /// Makes the temp file, or finds the partial. The caller has asked [`judge`], and what stands at
+    /// the place may be replaced if it is not `vacant`.
     pub(crate) fn begin(
+        shared: &Shared,
         path: VPath,
         place: Place,
         options: CreateOptions,
-        partials: &Arc<Partials>,
-        safety: &Arc<Safety>,
+        vacant: bool,
     ) -> Result<Self, Fault> {
         let (body, undecided) = match options.size.filter(|_| options.resume) {
-            Some(size) => claim(&place, size, partials, safety),
-            None => once(&place).map(|body| (body, false)),
+            Some(size) => claim(shared, &place, &options, size),
+            None => fresh(shared, &place, &options, vacant).map(|body| (body, false)),
         }
         .map_err(|errno| told(&path, errno))?;
         Ok(Self {
             path,
             place,
             options,
-            safety: Arc::clone(safety),
+            safety: Arc::clone(&shared.safety),
             body,
             undecided,
         })
@@ -115,7 +120,7 @@ impl Upload {
         } else {
             match tenure.start_over() {
                 Ok(Turn::Ours) => Ok(()),
-                Ok(Turn::Taken) => once(&self.place).map(|body| self.body = body),
+                Ok(Turn::Taken) => once(&self.place, &self.options).map(|body| self.body = body),
                 Err(error) => Err(error),
             }
         };
@@ -206,7 +211,7 @@ impl Upload {
             .then(|| digests.note(bytes.file(), found))
             .flatten();
         if let Some(mode) = options.mode {
-            sys::set_mode(bytes.file(), mode).at(&path)?;
+            give_mode(bytes.file(), mode).at(&path)?;
         }
         Ok(Verified {
             path,
@@ -254,29 +259,62 @@ impl Upload {
     }
 }
 
-fn once(place: &Place) -> Result<Body, Errno> {
-    let (temp, file) = Temp::create(&place.dir)?;
+/// A file for this upload alone. Where nothing is to be replaced it needs no name before its own: that
+/// saves a rename and a lock (a third of all that a small file costs), and a crash leaves nothing.
+fn fresh(
+    shared: &Shared,
+    place: &Place,
+    options: &CreateOptions,
+    vacant: bool,
+) -> Result<Body, Errno> {
+    if vacant {
+        let mode = first_mode(options);
+        if let Some((temp, file)) = shared.nameless.create(&place.dir, mode) {
+            return Ok(Body::Once(temp, Bytes::new(file)));
+        }
+    }
+    once(place, options)
+}
+
+fn once(place: &Place, options: &CreateOptions) -> Result<Body, Errno> {
+    let (temp, file) = Temp::create(&place.dir, first_mode(options))?;
     Ok(Body::Once(temp, Bytes::new(file)))
+}
+
+/// The mode to make the file with: the right one at once, unless others could write to it then.
+fn first_mode(options: &CreateOptions) -> Mode {
+    match options.mode {
+        Some(mode) if mode & 0o622 == 0o600 => Mode::from_raw_mode(mode & 0o777),
+        Some(_) | None => file_mode(),
+    }
+}
+
+/// The umask or the folder may have made another one of it; mostly they have not.
+fn give_mode(file: &OwnedFd, mode: u32) -> Result<(), Errno> {
+    if Stat::of(file)?.mode() == mode & 0o777 {
+        return Ok(());
+    }
+    sys::set_mode(file, mode)
 }
 
 /// The partial of an earlier attempt, or a new one, and whether there is something in it to decide on.
 fn claim(
+    shared: &Shared,
     place: &Place,
+    options: &CreateOptions,
     size: u64,
-    partials: &Arc<Partials>,
-    safety: &Arc<Safety>,
 ) -> Result<(Body, bool), Errno> {
     let beside = Place {
         dir: Arc::clone(&place.dir),
         name: partial::name(&place.name, size),
     };
-    let tenure = partials.claim(beside, size, safety)?;
+    let tenure = shared.partials.claim(beside, size, &shared.safety)?;
     if tenure.seen().len() > 0 {
         return Ok((Body::Partial(tenure), true));
     }
     match tenure.start_over()? {
         Turn::Ours => Ok((Body::Partial(tenure), false)),
-        Turn::Taken => once(place).map(|body| (body, false)),
+        Turn::Taken => once(place, options).map(|body| (body, false)),
     }
 }
 
@@ -306,27 +344,27 @@ impl Verified {
         digests: &Digests,
     ) -> Result<Outcome, Fault> {
         let Place { dir, name } = &self.place;
+        let (temp, file) = (&mut self.temp, &self.file);
         if self.tenure.is_some() {
             // Not before: a crash until now leaves a partial that can be believed.
-            sys::clear_attribute(&self.file).at(&self.path)?;
+            sys::clear_attribute(file).at(&self.path)?;
         }
         let moved = match self.options.if_exists {
-            IfExists::Replace => sys::rename(dir, self.temp.name(), dir, name),
+            IfExists::Replace => temp.replace(file, name),
             IfExists::Newer => {
                 let stat = Stat::find(dir, name.as_str()).at(&self.path)?;
                 match ruling(stat, &self.options, &self.path)? {
                     Verdict::Skip => return Ok(Outcome::Skipped),
-                    Verdict::Write => sys::rename(dir, self.temp.name(), dir, name),
+                    Verdict::Create | Verdict::Replace => temp.replace(file, name),
                 }
             }
-            IfExists::Fail => sys::rename_new(dir, self.temp.name(), dir, name),
-            IfExists::Skip => match sys::rename_new(dir, self.temp.name(), dir, name) {
+            IfExists::Fail => temp.claim(file, name),
+            IfExists::Skip => match temp.claim(file, name) {
                 Err(Errno::EXIST) => return Ok(Outcome::Skipped),
                 other => other,
             },
         };
         moved.at(&self.path)?;
-        self.temp.keep();
         if let Some(noted) = &self.noted {
             digests.settle(&self.file, noted, self.digest);
         }
@@ -357,7 +395,7 @@ pub(crate) fn judge(
 
 fn ruling(stat: Option<Stat>, options: &CreateOptions, path: &VPath) -> Result<Verdict, Fault> {
     let Some(stat) = stat else {
-        return Ok(Verdict::Write);
+        return Ok(Verdict::Create);
     };
     match stat.kind() {
         Kind::Dir => return Err(Errno::ISDIR).at(path),
@@ -365,12 +403,12 @@ fn ruling(stat: Option<Stat>, options: &CreateOptions, path: &VPath) -> Result<V
         Kind::File | Kind::Link => {}
     }
     match options.if_exists {
-        IfExists::Replace => Ok(Verdict::Write),
+        IfExists::Replace => Ok(Verdict::Replace),
         IfExists::Fail => Err(Errno::EXIST).at(path),
         IfExists::Skip => Ok(Verdict::Skip),
         // Without a time of its own it cannot be the newer one.
         IfExists::Newer => match options.mtime {
-            Some(time) if time > stat.mtime() => Ok(Verdict::Write),
+            Some(time) if time > stat.mtime() => Ok(Verdict::Replace),
             Some(_) | None => Ok(Verdict::Skip),
         },
     }

@@ -1,4 +1,4 @@
-//! What the store costs, without a server around it: `cargo bench -p ftp-store -- [names]`.
+//! What the store costs, without a server around it: `cargo bench -p ftp-store --bench store -- [names]`.
 //!
 //! `MUXFTP_BENCH_DIR` is the folder to work in (the file system matters: try a tmpfs and a disk),
 //! `MUXFTP_BENCH_FILES` how many small files, `MUXFTP_BENCH_MIB` how large the large file. Processor

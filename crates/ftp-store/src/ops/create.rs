@@ -56,11 +56,12 @@ fn begin(shared: &Shared, path: VPath, options: CreateOptions) -> Result<Option<
         }
         other => other?,
     };
-    if judge(&shared.jail, &path, &place, &options)? == Verdict::Skip {
-        return Ok(None);
-    }
-    let (partials, safety) = (&shared.partials, &shared.safety);
-    let mut upload = Upload::begin(path, place, options, partials, safety)?;
+    let vacant = match judge(&shared.jail, &path, &place, &options)? {
+        Verdict::Skip => return Ok(None),
+        Verdict::Create => true,
+        Verdict::Replace => false,
+    };
+    let mut upload = Upload::begin(shared, path, place, options, vacant)?;
     if upload.partial().is_none() {
         make_room(&mut upload)?;
     }

@@ -62,11 +62,9 @@ pub(super) fn open(
 
 /// All of a small file, unless it changed while it was read.
 fn whole(file: impl AsFd, opened: &Stat) -> Result<Option<Content>, Errno> {
-    let mut bytes = Vec::with_capacity(usize::try_from(opened.size()).unwrap_or_default());
-    let len = scratch::read_range(&file, 0, opened.size(), |piece| {
-        bytes.extend_from_slice(piece);
-    })?;
-    if len != opened.size() || Stat::of(&file)?.differs(opened) {
+    let len = usize::try_from(opened.size()).unwrap_or_default();
+    let bytes = scratch::read_whole(&file, len)?;
+    if bytes.len() != len || Stat::of(&file)?.differs(opened) {
         return Ok(None);
     }
     let digest = Digest(Sha256::digest(&bytes).into());
