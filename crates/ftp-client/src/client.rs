@@ -1,9 +1,10 @@
 //! `Client`: one connection and all verbs, for programs. Blocking; every wait has a deadline.
 
 use std::collections::VecDeque;
+use std::fmt;
 use std::io::{Read, Write};
 use std::path::Path;
-use std::sync::{Mutex, PoisonError};
+use std::sync::{Arc, Mutex, PoisonError};
 use std::time::{Duration, Instant};
 
 use ftp_proto::wire::{ListEntry, ReplyHead, RequestHead};
@@ -17,13 +18,16 @@ use crate::net::Wait;
 use crate::options::Options;
 use crate::remote;
 use crate::session::{Hello, Session};
-use crate::transfer::{Context, Event, Observer, Outcome, run_one};
+use crate::transfer::{Again, Context, Event, Observer, Outcome, Silent, persist, run_one};
 use crate::upload::{PutOptions, Upload, Uploader, What};
 
 /// A server has a second more per so many bytes to hash them.
 const HASH_BYTES_PER_SECOND: u64 = 32 * 1024 * 1024;
 
 /// A connection to a server.
+///
+/// Requests that may be asked twice without harm are asked again after passing failures, as transfers are
+/// (`Options::retries`); the others only where the server says that nothing was done.
 ///
 /// ```no_run
 /// use ftp_client::{Cancel, Client, Options, VPath};
@@ -35,10 +39,10 @@ const HASH_BYTES_PER_SECOND: u64 = 32 * 1024 * 1024;
 /// # Ok(())
 /// # }
 /// ```
-#[derive(Debug)]
 pub struct Client {
     options: Options,
     cancel: Cancel,
+    observer: Arc<dyn Observer>,
     /// `None` after a failure; the next request connects anew.
     session: Option<Session>,
 }
@@ -68,8 +72,16 @@ impl Client {
         Ok(Self {
             options: options.clone(),
             cancel: cancel.clone(),
+            observer: Arc::new(Silent),
             session: Some(session),
         })
+    }
+
+    /// The same, whose small requests tell this observer when they are tried again.
+    #[must_use]
+    pub fn observed_by(mut self, observer: Arc<dyn Observer>) -> Self {
+        self.observer = observer;
+        self
     }
 
     /// What the server says of itself; waits for its greeting if need be.
@@ -77,7 +89,7 @@ impl Client {
     /// # Errors
     /// What ends the connection.
     pub fn hello(&mut self) -> Result<Hello> {
-        self.with(|session| {
+        self.with(Again::Whenever, |session| {
             session.greet()?;
             session
                 .hello()
@@ -91,7 +103,7 @@ impl Client {
     /// # Errors
     /// [`Error::Integrity`] if something else comes back; what ends the connection.
     pub fn ping(&mut self, payload: &[u8]) -> Result<Duration> {
-        self.with(|session| {
+        self.with(Again::Never, |session| {
             session.greet()?;
             let started = Instant::now();
             let head = RequestHead {
@@ -116,7 +128,7 @@ impl Client {
     /// # Errors
     /// [`Error::Remote`]; what ends the connection.
     pub fn stat(&mut self, path: &VPath) -> Result<Stat> {
-        let head = self.request(verb("stat", path), Duration::ZERO)?;
+        let head = self.request(Again::Whenever, &verb("stat", path), Duration::ZERO)?;
         stat(&head)
     }
 
@@ -125,7 +137,7 @@ impl Client {
     /// # Errors
     /// What ends the connection; a refusal is the path's own.
     pub fn stat_all(&mut self, paths: &[VPath]) -> Result<Vec<Result<Stat>>> {
-        self.with(|session| {
+        self.with(Again::Whenever, |session| {
             let mut asked = VecDeque::new();
             let mut out = Vec::new();
             let mut paths = paths.iter();
@@ -152,7 +164,7 @@ impl Client {
     /// # Errors
     /// [`Error::Remote`]; what ends the connection.
     pub fn hash(&mut self, path: &VPath) -> Result<(Digest, u64)> {
-        self.with(|session| {
+        self.with(Again::Whenever, |session| {
             // Both leave at once; the size tells how long the hash may take.
             let first = session.begin(verb("stat", path), &[])?;
             let second = session.begin(verb("hash", path), &[])?;
@@ -183,8 +195,8 @@ impl Client {
                 cursor: cursor.clone(),
                 ..verb("list", path)
             };
-            let (entries, next) = self.with(|session| {
-                let id = session.begin(head, &[])?;
+            let (entries, next) = self.with(Again::Whenever, |session| {
+                let id = session.begin(head.clone(), &[])?;
                 remote::page(session, id)
             })?;
             if next.is_some() && (next == cursor || entries.is_empty()) {
@@ -209,7 +221,12 @@ impl Client {
             parents,
             ..verb("mkdir", path)
         };
-        self.request(head, Duration::ZERO).map(drop)
+        let again = if parents {
+            Again::Whenever
+        } else {
+            Again::Undone
+        };
+        self.request(again, &head, Duration::ZERO).map(drop)
     }
 
     /// Renames; with `replace` a file at the new name is replaced.
@@ -227,7 +244,7 @@ impl Client {
             if_exists: Some(if_exists),
             ..verb("rename", from)
         };
-        self.request(head, Duration::ZERO).map(drop)
+        self.request(Again::Undone, &head, Duration::ZERO).map(drop)
     }
 
     /// Removes a file or an empty folder; with `recursive` a folder with all in it.
@@ -241,7 +258,7 @@ impl Client {
         };
         // A large tree takes its time.
         let extra = Duration::from_secs(if recursive { 3600 } else { 0 });
-        self.request(head, extra).map(drop)
+        self.request(Again::Undone, &head, extra).map(drop)
     }
 
     /// Puts a local file. Tried again after transient failures, going on where it broke.
@@ -323,24 +340,26 @@ impl Client {
         self.session.take()
     }
 
-    fn request(&mut self, head: RequestHead, extra: Duration) -> Result<ReplyHead> {
-        self.with(|session| {
-            let id = session.begin(head, &[])?;
+    fn request(&mut self, again: Again, head: &RequestHead, extra: Duration) -> Result<ReplyHead> {
+        self.with(again, |session| {
+            let id = session.begin(head.clone(), &[])?;
             session.answer(id, Wait::Extra(extra))
         })
     }
 
     /// Does something over the connection. What is more than a refusal gives the connection up.
-    fn with<T>(&mut self, work: impl FnOnce(&mut Session) -> Result<T>) -> Result<T> {
-        let mut session = match self.session.take() {
-            Some(session) => session,
-            None => Session::connect(&self.options, &self.cancel)?,
-        };
-        let result = work(&mut session);
-        if session.is_good() {
-            self.session = Some(session);
-        }
-        result
+    fn with<T>(&mut self, again: Again, work: impl FnMut(&mut Session) -> Result<T>) -> Result<T> {
+        let context = Context::new(&self.options, &self.cancel, &*self.observer);
+        persist(&context, &mut self.session, again, work)
+    }
+}
+
+impl fmt::Debug for Client {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        f.debug_struct("Client")
+            .field("options", &self.options)
+            .field("session", &self.session)
+            .finish_non_exhaustive()
     }
 }
 
@@ -392,3 +411,7 @@ fn stat(head: &ReplyHead) -> Result<Stat> {
 fn lacks(field: &str) -> Error {
     Error::Protocol(format!("the answer lacks `{field}`"))
 }
+
+#[cfg(test)]
+#[path = "client_tests.rs"]
+mod tests;

@@ -34,7 +34,7 @@ pub(super) fn print(scene: &Scene, paths: Vec<VPath>) -> Result<Exit> {
         let summary = get_all(
             &scene.config.options,
             &scene.cancel,
-            &scene.out,
+            &*scene.out,
             None,
             vec![source],
             &GetOptions::default(),

@@ -9,7 +9,7 @@ use ftp_proto::{Kind, VPath};
 use super::args::Get;
 use super::exit::Exit;
 use super::{Scene, cat, resume};
-use crate::client::{Client, Stat};
+use crate::client::Stat;
 use crate::download::GetOptions;
 use crate::error::{Error, Result};
 use crate::remote::remote_arg;
@@ -31,7 +31,7 @@ pub(super) fn run(scene: &Scene, args: &Get) -> Result<Exit> {
     if destination == Destination::Stdout {
         return cat::print(scene, sources);
     }
-    let mut client = Client::connect(&scene.config.options, &scene.cancel)?;
+    let mut client = scene.connect()?;
     let stats = client.stat_all(&sources)?;
     let total = stats.iter().try_fold(0_u64, |sum, stat| {
         let stat = stat.as_ref().ok().filter(|stat| stat.kind == Kind::File)?;
@@ -51,7 +51,7 @@ pub(super) fn run(scene: &Scene, args: &Get) -> Result<Exit> {
     let summary = get_all(
         &scene.config.options,
         &scene.cancel,
-        &scene.out,
+        &*scene.out,
         Some(client),
         sources,
         &options,

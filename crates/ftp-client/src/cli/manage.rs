@@ -71,7 +71,7 @@ pub(super) fn mv(scene: &Scene, args: &Mv) -> Result<Exit> {
     };
     let to = remote_arg(last)?;
     let sources = parse(sources)?;
-    let mut client = Client::connect(&scene.config.options, &scene.cancel)?;
+    let mut client = scene.connect()?;
     let into = to.is_folder || is_folder(&mut client, &to.path)?;
     if !into && sources.len() > 1 {
         return Err(Error::Usage(format!("{last:?} is no folder on the server")));
@@ -98,7 +98,7 @@ pub(super) fn each(
     paths: &[VPath],
     work: impl FnMut(&mut Client, &VPath) -> Result<()>,
 ) -> Result<Exit> {
-    let client = Client::connect(&scene.config.options, &scene.cancel)?;
+    let client = scene.connect()?;
     each_over(scene, client, paths, work)
 }
 

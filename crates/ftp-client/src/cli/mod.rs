@@ -19,6 +19,7 @@ mod resume;
 mod signals;
 
 use std::process::ExitCode;
+use std::sync::Arc;
 
 use clap::Parser as _;
 
@@ -28,13 +29,26 @@ use self::args::{Args, Verb};
 use self::config::Config;
 use self::out::Out;
 use crate::cancel::Cancel;
+use crate::client::Client;
 use crate::error::{Error, Result};
+use crate::transfer::Observer;
 
 /// What a verb works with.
 struct Scene {
     config: Config,
     cancel: Cancel,
-    out: Out,
+    out: Arc<Out>,
+}
+
+impl Scene {
+    /// Connects; what is tried again is told.
+    ///
+    /// # Errors
+    /// As [`Client::connect`].
+    fn connect(&self) -> Result<Client> {
+        let client = Client::connect(&self.config.options, &self.cancel)?;
+        Ok(client.observed_by(Arc::clone(&self.out) as Arc<dyn Observer>))
+    }
 }
 
 /// Runs the command line of this process.
@@ -71,7 +85,7 @@ fn start(config: Config, out: Out, verb: Verb) -> Exit {
     let scene = Scene {
         config,
         cancel,
-        out,
+        out: Arc::new(out),
     };
     let result = run(&scene, verb).and_then(|exit| scene.out.flush().map(|()| exit));
     match result {

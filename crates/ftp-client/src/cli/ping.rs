@@ -6,7 +6,6 @@ use super::Scene;
 use super::args::Ping;
 use super::exit::Exit;
 use super::json::Line;
-use crate::client::Client;
 use crate::error::Result;
 use crate::text;
 
@@ -14,7 +13,7 @@ use crate::text;
 const PAYLOAD: [u8; 56] = *b"muxftp ping muxftp ping muxftp ping muxftp ping muxftp p";
 
 pub(super) fn run(scene: &Scene, args: &Ping) -> Result<Exit> {
-    let mut client = Client::connect(&scene.config.options, &scene.cancel)?;
+    let mut client = scene.connect()?;
     let hello = client.hello()?;
     let server = &scene.config.options.server;
     scene.out.note(&format!(

@@ -27,7 +27,7 @@ pub(super) enum Destination {
 pub(super) fn run(scene: &Scene, args: &Put) -> Result<Exit> {
     let mut client = None;
     let (sources, destination) = plan(args, &mut |path| {
-        let mut live = Client::connect(&scene.config.options, &scene.cancel)?;
+        let mut live = scene.connect()?;
         let is_folder = is_folder(&mut live, path);
         client = Some(live);
         is_folder
@@ -54,7 +54,7 @@ pub(super) fn run(scene: &Scene, args: &Put) -> Result<Exit> {
     let summary = put_all(
         &scene.config.options,
         &scene.cancel,
-        &scene.out,
+        &*scene.out,
         client,
         sources,
         &options,

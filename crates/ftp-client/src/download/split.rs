@@ -22,7 +22,7 @@ use crate::local::{Meta, Partial};
 use crate::net::Wait;
 use crate::retry::Backoff;
 use crate::session::Session;
-use crate::transfer::{Context, Event, Item, Outcome, persist, run_one};
+use crate::transfer::{Again, Context, Event, Item, Outcome, persist, run_one};
 
 /// Files from this size on are split.
 pub(crate) const SPLIT_BYTES: u64 = 64 * 1024 * 1024;
@@ -276,7 +276,7 @@ fn ask(
     head: RequestHead,
     extra: Duration,
 ) -> Result<ReplyHead> {
-    persist(context, session, |live| {
+    persist(context, session, Again::Whenever, |live| {
         let id = live.begin(head.clone(), &[])?;
         live.answer(id, Wait::Extra(extra))
     })

@@ -11,4 +11,4 @@ pub use event::{Event, Item, Observer, Outcome, Silent, Way};
 pub use tally::Summary;
 
 pub(crate) use queue::{Queue, Take};
-pub(crate) use worker::{Context, Mover, persist, run, run_one};
+pub(crate) use worker::{Again, Context, Mover, persist, run, run_one};

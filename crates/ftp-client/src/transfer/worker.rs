@@ -2,6 +2,8 @@
 
 use std::sync::atomic::{AtomicBool, Ordering};
 
+use ftp_proto::wire::Code;
+
 use super::event::{Event, ItemNumber, Observer};
 use super::queue::Queue;
 use super::tally::Tally;
@@ -183,6 +185,31 @@ pub(crate) fn run_one<M: Mover>(
     run(context, &queue, mover, first)
 }
 
+/// After which failures something may be asked again.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub(crate) enum Again {
+    /// All that pass: asked twice it is as asked once.
+    Whenever,
+    /// Those that say that nothing was done.
+    Undone,
+    /// None.
+    Never,
+}
+
+impl Again {
+    fn after(self, error: &Error) -> bool {
+        match self {
+            Self::Whenever => true,
+            Self::Undone => {
+                let refused = [Code::Busy, Code::Overloaded, Code::ShuttingDown];
+                matches!(error, Error::Unreachable { .. })
+                    || error.code().is_some_and(|code| refused.contains(&code))
+            }
+            Self::Never => false,
+        }
+    }
+}
+
 /// Asks something over a connection, and again after failures that pass, over a new one where it broke.
 ///
 /// # Errors
@@ -190,6 +217,7 @@ pub(crate) fn run_one<M: Mover>(
 pub(crate) fn persist<T>(
     context: &Context<'_>,
     session: &mut Option<Session>,
+    again: Again,
     mut work: impl FnMut(&mut Session) -> Result<T>,
 ) -> Result<T> {
     let mut backoff = Backoff::new(context.options.retries);
@@ -207,7 +235,7 @@ pub(crate) fn persist<T>(
             result
         });
         match result {
-            Err(error) => context.pause(&mut backoff, error)?,
+            Err(error) if again.after(&error) => context.pause(&mut backoff, error)?,
             done => return done,
         }
     }
