@@ -116,12 +116,13 @@ impl Source {
         Error::Changed(format!("{} changed while it was read", self.shown))
     }
 
-    /// Goes back to the start.
+    /// Goes to a place.
     ///
     /// # Errors
     /// [`Error::Local`], lseek(2).
-    pub(crate) fn rewind(&mut self) -> Result<()> {
-        io::Seek::rewind(&mut self.file)
+    pub(crate) fn seek(&mut self, offset: u64) -> Result<()> {
+        io::Seek::seek(&mut self.file, io::SeekFrom::Start(offset))
+            .map(drop)
             .map_err(|error| Error::local(format!("seek in {}", self.shown), error))
     }
 }
@@ -183,7 +184,7 @@ mod tests {
         file.write_all(b"6").unwrap();
         assert!(matches!(source.check_unchanged(), Err(Error::Changed(_))));
         source.size = 9;
-        source.rewind().unwrap();
+        source.seek(0).unwrap();
         assert!(matches!(
             source.read_small(&mut buffer),
             Err(Error::Changed(_))

@@ -1,8 +1,8 @@
 //! `Reader`: a thread that reads and hashes ahead of the sender, a bounded number of blocks.
 
 use std::io::Read;
-use std::sync::Arc;
 use std::sync::mpsc::{Receiver, RecvTimeoutError, Sender, TryRecvError, channel};
+use std::sync::{Arc, Mutex, PoisonError};
 use std::time::Duration;
 
 use ftp_proto::Digest;
@@ -18,9 +18,33 @@ const TICK: Duration = Duration::from_millis(200);
 /// Where bytes come from.
 pub(crate) enum Input {
     /// A file, with the part that the server says it has: so many bytes, and their digest.
-    File(Source, Option<(u64, Digest)>),
+    File(Source, Option<Part>),
     /// A stream.
     Stream(Box<dyn Read + Send>),
+}
+
+/// A file's beginning that the server says it has.
+#[derive(Debug)]
+pub(crate) struct Part {
+    /// Its bytes.
+    pub(crate) len: u64,
+    /// Their digest, as the server says.
+    pub(crate) digest: Digest,
+    /// What an earlier attempt has hashed of it.
+    pub(crate) memory: Memory,
+}
+
+/// A file's beginning that was hashed once. Should the server not wait that long, the next attempt knows it:
+/// the reader goes on hashing although its connection is gone, and the next one waits for it here.
+#[derive(Clone, Debug, Default)]
+pub(crate) struct Memory(Arc<Mutex<Option<Hashed>>>);
+
+#[derive(Debug)]
+struct Hashed {
+    len: u64,
+    hasher: Hasher,
+    /// Size and time of the file that it belongs to.
+    state: (u64, (i64, u32)),
 }
 
 /// What the sender gets.
@@ -107,8 +131,8 @@ impl Feed {
                     .map_err(|error| Error::local("read standard input", error))
             }),
             Input::File(mut source, part) => {
-                if let Some((len, digest)) = part {
-                    self.prefix(&mut source, len, digest)?;
+                if let Some(part) = part {
+                    self.prefix(&mut source, &part)?;
                     self.send(Piece::From(self.count))?;
                 }
                 let size = source.size;
@@ -123,11 +147,38 @@ impl Feed {
         }
     }
 
-    /// Hashes the first `len` bytes; begins anew if they are not what the server has.
-    fn prefix(&mut self, source: &mut Source, len: u64, digest: Digest) -> Result<()> {
-        if len == 0 || len > source.size {
+    /// Hashes the beginning that the server has; begins anew if it is not the file's.
+    fn prefix(&mut self, source: &mut Source, part: &Part) -> Result<()> {
+        if part.len == 0 || part.len > source.size {
             return Ok(());
         }
+        let mut memory = part.memory.0.lock().unwrap_or_else(PoisonError::into_inner);
+        let state = (source.size, source.mtime);
+        let known = memory
+            .take()
+            .filter(|known| known.len == part.len && known.state == state);
+        match known {
+            Some(known) => {
+                self.hasher = known.hasher;
+                self.count = known.len;
+                source.seek(known.len)?;
+            }
+            None => self.hash_to(source, part.len)?,
+        }
+        *memory = Some(Hashed {
+            len: part.len,
+            hasher: self.hasher.clone(),
+            state,
+        });
+        if self.hasher.so_far() != part.digest {
+            self.hasher = Hasher::default();
+            self.count = 0;
+            source.seek(0)?;
+        }
+        Ok(())
+    }
+
+    fn hash_to(&mut self, source: &mut Source, len: u64) -> Result<()> {
         let mut block = self.block()?;
         while self.count < len {
             let left = usize::try_from(len - self.count).unwrap_or(usize::MAX);
@@ -138,11 +189,6 @@ impl Feed {
             }
             self.hasher.update(out.get(..count).unwrap_or_default());
             self.count += count as u64;
-        }
-        if self.hasher.so_far() != digest {
-            self.hasher = Hasher::default();
-            self.count = 0;
-            source.rewind()?;
         }
         Ok(())
     }
@@ -235,13 +281,59 @@ mod tests {
             (0, hash::digest(b""), 0),
         ] {
             let (_temp, source) = source(&bytes);
-            let input = Input::File(source, Some((len, digest)));
+            let part = Part {
+                len,
+                digest,
+                memory: Memory::default(),
+            };
+            let input = Input::File(source, Some(part));
             let reader = Reader::start(input, Pool::new(4096, 3), 4096);
             let (from, got, end) = collect(&reader);
             assert_eq!(from, Some(expected));
             assert_eq!(got.len() as u64, 50_000 - expected);
             assert!(matches!(end, Piece::End(50_000, d) if d == hash::digest(&bytes)));
         }
+    }
+
+    #[test]
+    fn what_was_hashed_once_is_known_unless_the_file_is_another() {
+        let bytes = vec![7; 50_000];
+        let memory = Memory::default();
+        let other = hash::digest(b"another");
+        let attempt = |len, digest, touched: i64| {
+            let (_temp, mut source) = source(&bytes);
+            source.mtime = (touched, 0);
+            let part = Part {
+                len,
+                digest,
+                memory: memory.clone(),
+            };
+            let mut feed = Feed {
+                to: channel().0,
+                pool: Pool::new(4096, 3),
+                chunk: 4096,
+                hasher: Hasher::default(),
+                count: 0,
+            };
+            feed.prefix(&mut source, &part).unwrap();
+            let mut rest = vec![0; 60_000];
+            let count = source.read(&mut rest).unwrap();
+            assert_eq!(count as u64, 50_000 - feed.count);
+            feed.count
+        };
+        let right = hash::digest(&bytes[..20_000]);
+        assert_eq!(attempt(20_000, right, 1), 20_000);
+        // A memory of these very bytes that is wrong shows that it is used, and only for them.
+        let spoil = || {
+            let mut memory = memory.0.lock().unwrap();
+            memory.as_mut().unwrap().hasher.update(b"x");
+        };
+        spoil();
+        assert_eq!(attempt(20_000, right, 1), 0);
+        assert_eq!(attempt(20_000, right, 2), 20_000);
+        spoil();
+        assert_eq!(attempt(30_000, hash::digest(&bytes[..30_000]), 2), 30_000);
+        assert_eq!(attempt(30_000, other, 2), 0);
     }
 
     #[test]

@@ -10,7 +10,7 @@ use ftp_proto::Digest;
 use ftp_proto::wire::RequestHead;
 
 use super::mover::Uploader;
-use super::reader::{Input, Piece, Reader};
+use super::reader::{Input, Part, Piece, Reader};
 use super::task::{Upload, What};
 use crate::error::{Error, Result};
 use crate::local::Source;
@@ -44,12 +44,17 @@ impl Uploader<'_> {
             ..self.put_head(&task, Some(&source))
         };
         self.context.tell(&Event::Begin(&item));
+        let memory = task.memory.clone();
         let Some(id) = self.begin_stream(session, task, item, head)? else {
             return Ok(());
         };
         let part = if resume {
             match self.interim(session, id)? {
-                Some(part) => Some(part),
+                Some((len, digest)) => Some(Part {
+                    len,
+                    digest,
+                    memory,
+                }),
                 None => return Ok(()),
             }
         } else {

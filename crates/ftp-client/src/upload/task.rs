@@ -8,6 +8,7 @@ use std::sync::Arc;
 use ftp_proto::wire::{Code, ErrorBody, ReplyHead};
 use ftp_proto::{Digest, Durability, VPath};
 
+use super::reader::Memory;
 use crate::error::{Error, Result};
 use crate::local::Folder;
 use crate::transfer::{Item, Outcome, Way};
@@ -25,6 +26,8 @@ pub(crate) struct Upload {
     pub(crate) reached: u64,
     /// All of it was sent before, and the connection broke before the answer: it may be stored.
     pub(crate) perhaps_stored: bool,
+    /// What was hashed of its beginning.
+    pub(crate) memory: Memory,
 }
 
 /// Where the bytes come from.
@@ -51,6 +54,7 @@ impl Upload {
             number: None,
             reached: 0,
             perhaps_stored: false,
+            memory: Memory::default(),
         }
     }
 
