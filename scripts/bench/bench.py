@@ -3,12 +3,17 @@
 import os
 import shutil
 import tempfile
+import time
 
 import data
 import machine
 import ours
 import peers
 from proc import Failed, stop_all
+
+
+# Our server keeps a digest that it has read only if the file had not changed for a minute.
+SETTLED = 61.0
 
 
 class Bench:
@@ -52,6 +57,15 @@ class Bench:
 
     def source(self, name):
         return os.path.join(self.root, name)
+
+    def settled(self, *names):
+        """Makes a step that waits until files have been left alone for so long that a digest of them may be kept."""
+
+        def step():
+            youngest = max(os.stat(self.source(name)).st_ctime for name in names)
+            time.sleep(max(0.0, youngest + SETTLED - time.time()))
+
+        return step
 
     def target(self, name):
         """A name in the folder of what is downloaded."""

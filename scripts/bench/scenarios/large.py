@@ -46,18 +46,42 @@ def down(bench):
     return [contest(bench, "down", f"Download of {size / GIB:g} GiB to a file", entries)]
 
 
-def ours_down(bench, name):
+def ours_down(bench, name, to_file=True):
+    """Ours: of a file whose digest the server knows, of one that it must read first, and without verification."""
     server = bench.muxftp(*bench.unsynced)
     if not server:
         return []
+    data.big(bench.source("fresh"), bench.args.size)
+
+    def fresh():
+        os.utime(bench.source("fresh"))
+
+    shapes = [
+        ("muxftp", name, "", VERIFIED, bench.settled(name)),
+        ("muxftp, first read", "fresh", "", VERIFIED, fresh),
+        ("muxftp --no-verify", name, "--no-verify", "–", bench.settled(name)),
+    ]
     entries = []
-    for label, flag, verifies in (("muxftp", "", VERIFIED), ("muxftp --no-verify", "--no-verify", "–")):
+    for label, source, flag, verifies, first in shapes:
         if flag and not bench.client_knows(flag):
             continue
         target = bench.target(plain(label))
-        line = server.client(f"get {flag} {name} {target}".replace("  ", " "))
-        entries.append(entry_to_file(bench, label, line, server, name, target, verifies, ours=True))
+        line = server.client(" ".join(filter(None, ["get", flag, source, target if to_file else "- > /dev/null"])))
+        if to_file:
+            entry = entry_to_file(bench, label, line, server, source, target, verifies, ours=True)
+        else:
+            entry = Entry(label, line, server=server, verifies=verifies, ours=True)
+        entry.before = both(first, entry.before)
+        entries.append(entry)
     return entries
+
+
+def both(first, second):
+    def step():
+        first()
+        second()
+
+    return step
 
 
 def entry_to_file(bench, label, line, server, name, target, verifies, ours=False):
@@ -95,14 +119,7 @@ def contest(bench, name, title, entries):
 
 def down_null(bench):
     name = bench.big()
-    entries = []
-    server = bench.muxftp(*bench.unsynced)
-    if server:
-        for label, flag, verifies in (("muxftp", "", VERIFIED), ("muxftp --no-verify", "--no-verify", "–")):
-            if flag and not bench.client_knows(flag):
-                continue
-            line = server.client(f"get {flag} {name} -".replace("  ", " ")) + " > /dev/null"
-            entries.append(Entry(label, line, server=server, verifies=verifies, ours=True))
+    entries = ours_down(bench, name, to_file=False)
     for label, kind in (
         ("lighttpd + curl", peers.Lighttpd),
         ("nginx + curl", peers.Nginx),

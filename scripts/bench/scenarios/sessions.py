@@ -159,7 +159,10 @@ def transfers(bench, name, title, total, each, at_once, up=False):
             flags |= {"path": "inbox/many-{}", "files": MANY_FILES, "put": each}
         else:
             flags |= {"path": f"many-{each}-{{}}", "files": MANY_FILES}
-        entries.append(beside(bench, server, flags))
+        entry = beside(bench, server, flags)
+        if not up:
+            entry.before = bench.settled(*(f"many-{each}-{number}" for number in range(MANY_FILES)))
+        entries.append(entry)
     return Contest(
         name,
         title,
