@@ -48,8 +48,11 @@ impl Bytes {
 
     /// Appends.
     pub(crate) fn write(&mut self, bytes: &[u8]) -> Result<(), Errno> {
+        // The hash first: it brings the bytes near, which saves the copy more than the other way round.
+        let mut hasher = self.hasher.clone();
+        hasher.update(bytes);
         sys::write(&self.file, bytes, self.len)?;
-        self.hasher.update(bytes);
+        self.hasher = hasher;
         self.len = self.len.saturating_add(bytes.len() as u64);
         Ok(())
     }

@@ -17,6 +17,7 @@ mod job;
 mod live;
 mod meta;
 mod ops;
+mod pages;
 mod partial;
 #[cfg(test)]
 mod powercut;

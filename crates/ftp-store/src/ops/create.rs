@@ -13,8 +13,8 @@ use crate::job::Effect;
 use crate::meta::Stat;
 use crate::slot::{Slot, State};
 use crate::store::Shared;
-use crate::sys;
 use crate::upload::{Upload, Verdict, judge};
+use crate::{pages, sys};
 
 /// From this size on the disk is asked for the room before the first byte comes.
 const RESERVE_FROM: u64 = 1024 * 1024;
@@ -88,8 +88,8 @@ fn reserve(file: impl AsFd, len: u64, size: u64) -> Result<(), Errno> {
     if system.f_blocks > 0 && need > system.f_bavail.saturating_mul(block) {
         return Err(Errno::NOSPC);
     }
-    // tmpfs: room reserved there is memory touched twice.
-    if system.f_type == 0x0102_1994 {
+    // Room reserved in memory is memory touched twice.
+    if pages::is_in_memory(&file)? {
         return Ok(());
     }
     sys::reserve(file, len, size.saturating_sub(len))

@@ -2,27 +2,23 @@
 //!
 //! What is sent is one version of one inode: a file that changes meanwhile ends as `Changed`.
 
-use std::num::NonZeroU64;
 use std::os::fd::AsFd;
 use std::sync::Arc;
 
 use ftp_proto::session::{Content, Fault, FaultKind, Outcome};
 use ftp_proto::{Digest, VPath};
-use rustix::fs::{Advice, fadvise};
-use rustix::io::{Errno, pread, retry_on_intr};
+use rustix::io::Errno;
 use sha2::{Digest as _, Sha256};
 
 use super::vacant;
 use crate::error::{At, misuse, refuse};
 use crate::meta::Stat;
-use crate::scratch;
 use crate::slot::{ReadFile, Reading, Slot, State};
 use crate::store::Shared;
+use crate::{pages, scratch};
 
 /// How often a small file is opened anew because somebody replaced it under our eyes.
 const TRIES: usize = 4;
-/// Bytes from one touch to the next: pages so near to each other come from the disk together.
-const STRETCH: u64 = 16 * 1024;
 
 pub(super) fn open(
     shared: &Shared,
@@ -92,7 +88,7 @@ pub(super) fn warm(
     let len = if digest {
         scratch::read_range(file.as_fd(), offset, len, |piece| hasher.update(piece)).at(path)?
     } else {
-        touch(file.as_fd(), offset, len).at(path)?
+        pages::touch(file.as_fd(), offset, len).at(path)?
     };
     if digest {
         *whole = whole.filter(|end| *end == offset).map(|end| end + len);
@@ -107,25 +103,6 @@ pub(super) fn warm(
         shared.digests.learn(opened, digest);
     }
     Ok(Outcome::Warmed { len, digest })
-}
-
-/// Brings a range into the page cache: asks for all of it at once, then waits until it is there by
-/// reading a byte of each stretch, which costs a quarter of reading all of it.
-fn touch(file: impl AsFd, offset: u64, len: u64) -> Result<u64, Errno> {
-    let there = len.min(Stat::of(&file)?.size().saturating_sub(offset));
-    let Some(range) = NonZeroU64::new(there) else {
-        return Ok(0);
-    };
-    // Only a hint; the reads find out.
-    fadvise(&file, offset, Some(range), Advice::WillNeed).ok();
-    let mut byte = [0];
-    let mut done = 0;
-    while done < there {
-        retry_on_intr(|| pread(&file, &mut byte[..], offset + done))?;
-        done += STRETCH;
-    }
-    retry_on_intr(|| pread(&file, &mut byte[..], offset + there - 1))?;
-    Ok(there)
 }
 
 fn changed(path: &VPath) -> Fault {
