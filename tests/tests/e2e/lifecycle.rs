@@ -8,7 +8,7 @@ use std::time::{Duration, Instant};
 use ftp_tests::files::{leftovers, random_bytes, sha256, write_random};
 use ftp_tests::peer::code;
 use ftp_tests::{Options, Peer, SOON, Server, eventually};
-use serde_json::json;
+use serde_json::{Value, json};
 
 const MIB: usize = 1 << 20;
 
@@ -341,12 +341,22 @@ fn a_slow_disk_delays_nobody_else() {
 fn leftovers_of_a_dead_process_are_invisible() {
     let mut server = Server::start(Options::new());
     let mut peer = Peer::hello(server.addr());
+    // An upload has a temp name only where it is to replace something.
+    fs::write(server.file("up"), "old").unwrap();
     half_an_upload(&mut peer, "up", &random_bytes(8, 3 * MIB));
+    half_an_upload(
+        &mut Peer::hello(server.addr()),
+        "new",
+        &random_bytes(9, 3 * MIB),
+    );
     eventually("a temp file", SOON, || !leftovers(server.root()).is_empty());
     server.kill();
     let server = Server::start(Options::new().root(server.root()));
     let mut peer = Peer::hello(server.addr());
     let (_, page) = peer.ask(json!({"verb": "list", "path": ""}), b"");
-    assert_eq!(page, b"[]");
-    assert_eq!(peer.get("up"), Err("not_found".into()));
+    let page: Value = serde_json::from_slice(&page).unwrap();
+    assert_eq!(page.as_array().unwrap().len(), 1);
+    assert_eq!(page[0]["name"], "up");
+    assert_eq!(peer.get("up").unwrap(), b"old");
+    assert_eq!(peer.get("new"), Err("not_found".into()));
 }
