@@ -31,12 +31,12 @@ def wan(bench):
 
 
 def over(bench, path, congestion):
-    size = (4 if bench.args.quick else 32) * MIB
+    size = (4 if bench.args.quick else 64) * MIB
     count = 500 if bench.args.quick else 10_000
     what = f"100 ms, 0.1 % loss, 100 Mbit/s, {congestion}"
     wide = Far(bench, path)
     entries = large_entries(bench, wide, size)
-    yield Contest("wan-large", f"{size // MIB} MiB down over {what}", size / MIB, "MiB/s", entries, rounds=3, warmups=0)
+    yield Contest("wan-large", f"{size // MIB} MiB down over {what}", size / MIB, "MiB/s", entries, rounds=2, warmups=0)
     entries = small_entries(bench, wide, count)
     title = f"{count:,} × 4,096 bytes down over {what}"
     yield Contest("wan-small", title, count, "files/s", entries, digits=0, rounds=3, warmups=0)
@@ -93,7 +93,8 @@ def large_entries(bench, far, size):
     server = far.muxftp()
     if server:
         add("muxftp", server, server.client("get {name} {target}"), VERIFIED, mine=True)
-        if bench.client_knows("--streams"):
+        # The client splits files of 64 MiB and more.
+        if bench.client_knows("--streams") and size >= 64 * MIB:
             line = server.client(f"get --streams {STREAMS} {{name}} {{target}}")
             add(f"muxftp, {STREAMS} streams", server, line, VERIFIED, mine=True)
     add("nginx + curl", far.server(peers.Nginx), "curl -sf -o {target} {s.url}/{name}")
