@@ -67,7 +67,7 @@ struct Case {
 impl Case {
     fn new(load: Load, way: Way) -> (Self, u64) {
         let server =
-            Server::start(Options::new().args(["--durability", "none", "--stall-timeout", "1"]));
+            Server::start(Options::new().args(["--durability", "none", "--stall-timeout", "3"]));
         let scratch = Scratch::new("network");
         let (from, to) = match way {
             Way::Up => (scratch.path(), server.root()),
@@ -101,7 +101,7 @@ impl Case {
                 "-j",
                 "1",
                 "--timeout",
-                "0.7",
+                "2",
                 "--retries",
                 &retries.to_string(),
             ])
