@@ -41,9 +41,13 @@ def tree(path, count, size, per_folder=100):
     return path
 
 
-def flat(path, count, size=0):
-    """One folder with `count` files."""
-    return tree(path, count, size, per_folder=count)
+def flat(path, count):
+    """One folder with `count` empty files."""
+    if not os.path.exists(path):
+        os.makedirs(path)
+        for number in range(count):
+            open(os.path.join(path, f"file-{number:07}"), "wb").close()
+    return path
 
 
 def files_of(path):

@@ -5,6 +5,7 @@ import os
 import data
 import peers
 from contest import Contest, Entry
+from proc import Failed
 from scenarios.large import VERIFIED, cleaned, plain
 
 MIB, GIB = 1 << 20, 1 << 30
@@ -95,10 +96,19 @@ def listing(bench):
     name = f"flat-{count}"
     data.flat(bench.source(name), count)
     entries = []
+    out = bench.target("list")
+
+    def complete():
+        with open(out, "rb") as file:
+            found = file.read().count(b"file-")
+        # A listing in HTML names each file twice.
+        if found not in (count, 2 * count):
+            raise Failed(f"{found} names, not {count}")
 
     def add(label, server, line, ours=False):
         if server:
-            entries.append(Entry(label, line.format(s=server, name=name), server=server, ours=ours))
+            line = line.format(s=server, name=name) + f" > {out}"
+            entries.append(Entry(label, line, server=server, ours=ours, after=complete))
 
     server = bench.muxftp(*bench.unsynced)
     if server:
