@@ -74,7 +74,11 @@ pub fn sha256(bytes: &[u8]) -> String {
 /// SHA-256 of a file, in hex.
 #[must_use]
 pub fn sha256_of(path: &Path) -> String {
-    let mut file = File::open(path).unwrap_or_else(|error| panic!("{}: {error}", path.display()));
+    let file = File::open(path).unwrap_or_else(|error| panic!("{}: {error}", path.display()));
+    digest_of(file)
+}
+
+fn digest_of(mut file: File) -> String {
     let mut hasher = Sha256::new();
     let mut block = vec![0; 1 << 20];
     loop {
@@ -89,14 +93,16 @@ fn hex(digest: [u8; 32]) -> String {
     Digest(digest).to_string()
 }
 
-/// Every regular file beneath a folder, as relative path and digest, sorted.
+/// Every regular file beneath a folder, as relative path and digest, sorted. One that vanishes under the look (a temp
+/// file whose upload just ended) is not there.
 #[must_use]
 pub fn tree(dir: &Path) -> Vec<(String, String)> {
-    let digest = |name: String| {
-        let digest = sha256_of(&dir.join(&name));
-        (name, digest)
+    let digest = |name: String| match File::open(dir.join(&name)) {
+        Ok(file) => Some((name, digest_of(file))),
+        Err(error) if error.kind() == std::io::ErrorKind::NotFound => None,
+        Err(error) => panic!("{name}: {error}"),
     };
-    names(dir).into_iter().map(digest).collect()
+    names(dir).into_iter().filter_map(digest).collect()
 }
 
 /// Names of the server's own temp files beneath a folder; some of them may vanish meanwhile.
