@@ -34,6 +34,11 @@ fn silence_is_not_waited_for() {
         start.elapsed()
     );
     beside.was_undisturbed();
+    eventually("the log says why they ended", SOON, || {
+        let ends = server.events().into_iter().map(|event| event.to_string());
+        let told = |line: &String| line.contains("no `hello` came in time");
+        ends.filter(told).count() == 50
+    });
 }
 
 #[test]

@@ -405,7 +405,7 @@ impl Session {
                 }
                 self.lane(file.0).ask(job, op);
             }
-            Action::Close { channel, flush } => {
+            Action::Close { channel, flush, .. } => {
                 assert!(channel == CONTROL, "there is no other");
                 // After `Lost` it is gone already, and the machine may say so once more.
                 if open {
@@ -414,6 +414,11 @@ impl Session {
                 }
             }
             Action::Report(report) => *self.reports.entry(report.outcome).or_default() += 1,
+            Action::Listen { .. }
+            | Action::StopListening { .. }
+            | Action::Connect { .. }
+            | Action::StartTls { .. }
+            | Action::Login { .. } => panic!("this dialect never asks for {action:?}"),
         }
     }
 }

@@ -271,6 +271,11 @@ impl Play {
                 self.closed = true;
             }
             Action::Report(_) => {}
+            Action::Listen { .. }
+            | Action::StopListening { .. }
+            | Action::Connect { .. }
+            | Action::StartTls { .. }
+            | Action::Login { .. } => panic!("never asked for: {action:?}"),
         }
     }
 

@@ -141,11 +141,13 @@ impl Effects {
         self.actions.push_back(Action::Report(report));
     }
 
-    pub(super) fn close(&mut self, flush: bool) {
+    /// Closes the connection; `why` is for the log.
+    pub(super) fn close(&mut self, flush: bool, why: &str) {
         self.seal();
         self.actions.push_back(Action::Close {
             channel: Channel::CONTROL,
             flush,
+            why: why.to_owned(),
         });
     }
 

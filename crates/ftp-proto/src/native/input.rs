@@ -37,7 +37,12 @@ impl Native {
             | Input::Payload { .. }
             | Input::Sent { .. }
             | Input::Eof { .. }
-            | Input::Lost { .. } => {}
+            | Input::Lost { .. }
+            | Input::Secured { .. }
+            | Input::Listening { .. }
+            | Input::OpenFailed { .. }
+            | Input::Closed { .. }
+            | Input::Login(_) => {}
         }
         0
     }
@@ -86,7 +91,7 @@ impl Native {
         self.stop_reading(Code::Aborted, why);
         if !self.phase.closed {
             self.phase.closed = true;
-            self.fx.close(false);
+            self.fx.close(false, why);
         }
         self.mute(Code::Aborted, why, now);
     }

@@ -161,16 +161,17 @@ impl Native {
         if self.phase.closed || !self.queue.is_empty() || self.reader.held.is_some() {
             return;
         }
+        let mut why = "the client has ended";
         if !self.phase.ending {
             if !self.phase.draining || self.reader.open.is_some() {
                 return;
             }
-            let goodbye = reply::error(Code::ShuttingDown, "the server is stopping");
-            self.fx.error(0, goodbye);
+            why = "the server is stopping";
+            self.fx.error(0, reply::error(Code::ShuttingDown, why));
         }
         self.phase.closed = true;
         self.phase.ending = true;
-        self.fx.close(true);
+        self.fx.close(true, why);
     }
 
     /// Gives up at once: says `code` where anything can still be said, and ends every request that is not
@@ -180,7 +181,7 @@ impl Native {
         if !self.phase.closed {
             self.phase.closed = true;
             self.fx.error(0, reply::error(code, why));
-            self.fx.close(true);
+            self.fx.close(true, why);
         }
         self.mute(code, why, now);
     }

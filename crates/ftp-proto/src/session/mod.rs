@@ -15,17 +15,22 @@
 //! 6. [`Action::Close`] after flush sends what is queued, lingers, then closes. Closing
 //!    [`Channel::CONTROL`] ends the session.
 //! 7. [`Input::Deadline`] is given once `deadline()` has passed.
+//! 8. Under TLS the bytes of a channel are those within it; [`Input::Opened`] comes when the socket is there,
+//!    [`Input::Secured`] when the handshake is done, and no byte before that.
+//! 9. Every [`Action::Login`] yields exactly one [`Input::Login`].
 //!
 //! What the machine keeps: bounded (every queue has its bound in [`Limits`](crate::Limits)), total (any input
 //! in any state is answered or ignored, never a panic), deterministic (same inputs, same actions).
 
 mod disk;
+mod login;
 mod report;
 
 use std::net::SocketAddr;
 use std::time::Instant;
 
 pub use disk::{Content, CreateOptions, DiskOp, Entry, Fault, FaultKind, Meta, Outcome, Partial};
+pub use login::{LoginOutcome, Secret};
 pub use report::{TransferReport, Verb};
 
 /// One byte stream of a session.
@@ -78,6 +83,34 @@ pub enum Input {
         /// The address at the other end.
         peer: Option<SocketAddr>,
     },
+    /// TLS is up on the channel: what comes and goes from now on is within it.
+    Secured {
+        /// Which channel.
+        channel: Channel,
+        /// The user for whom the peer's certificate stands, if it showed one that was believed.
+        user: Option<String>,
+    },
+    /// A port is open for the channel's connection.
+    Listening {
+        /// Which channel.
+        channel: Channel,
+        /// Where the peer may connect.
+        address: SocketAddr,
+    },
+    /// The channel could not be opened: no port, no connection, or no TLS.
+    OpenFailed {
+        /// Which channel.
+        channel: Channel,
+        /// Why, for people.
+        why: String,
+    },
+    /// A channel that was to be closed after its last byte is closed, and the peer has taken all of it.
+    Closed {
+        /// Which channel.
+        channel: Channel,
+    },
+    /// An attempt to log in ended.
+    Login(LoginOutcome),
     /// Payload or discarded bytes were taken from the channel.
     Payload {
         /// Which channel.
@@ -161,6 +194,39 @@ pub enum Action {
         channel: Channel,
         /// `true`: flush and linger first; `false`: at once.
         flush: bool,
+        /// Why, for the log.
+        why: String,
+    },
+    /// Open a port for one connection of the control peer's address. Answered by [`Input::Listening`]
+    /// or [`Input::OpenFailed`], then by [`Input::Opened`] when the peer has come.
+    Listen {
+        /// Which channel.
+        channel: Channel,
+    },
+    /// Close the port again, if nobody has come.
+    StopListening {
+        /// Which channel.
+        channel: Channel,
+    },
+    /// Connect to the peer. Answered by [`Input::Opened`] or [`Input::OpenFailed`].
+    Connect {
+        /// Which channel.
+        channel: Channel,
+        /// Where to; the machine has seen to it that this is the control peer's address.
+        address: SocketAddr,
+    },
+    /// Wrap the channel in TLS once what was queued before is sent; what the peer sent before is dropped.
+    /// Answered by [`Input::Secured`], or [`Input::Lost`].
+    StartTls {
+        /// Which channel.
+        channel: Channel,
+    },
+    /// Find out whether this is the user. Answered by [`Input::Login`].
+    Login {
+        /// Who it says it is.
+        user: String,
+        /// Its password.
+        password: Secret,
     },
     /// A transfer ended: for the log and the counters.
     Report(TransferReport),

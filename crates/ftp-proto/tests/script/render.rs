@@ -20,7 +20,14 @@ pub(crate) fn weight(action: &Action) -> u64 {
     match action {
         Action::Send { bytes, .. } => bytes.len() as u64,
         Action::SendFile { len, .. } => *len,
-        Action::Disk { .. } | Action::Close { .. } | Action::Report(_) => 0,
+        Action::Disk { .. }
+        | Action::Close { .. }
+        | Action::Report(_)
+        | Action::Listen { .. }
+        | Action::StopListening { .. }
+        | Action::Connect { .. }
+        | Action::StartTls { .. }
+        | Action::Login { .. } => 0,
     }
 }
 
@@ -43,16 +50,13 @@ impl Wire {
             Action::Disk { job, file, op } => {
                 writeln!(out, "disk {} f{} {}", job.0, file.0, operation(&op)).unwrap();
             }
-            Action::Close { flush, .. } => {
+            Action::Close { flush, why, .. } => {
                 assert!(
                     self.open.is_none() && self.bytes.is_empty(),
                     "closed within a frame"
                 );
-                out.push_str(if flush {
-                    "close flush\n"
-                } else {
-                    "close now\n"
-                });
+                let how = if flush { "flush" } else { "now" };
+                writeln!(out, "close {how} ({why})").unwrap();
             }
             Action::Report(report) => {
                 let (verb, path) = (report.verb.as_str(), &report.path);
@@ -63,6 +67,11 @@ impl Wire {
                 )
                 .unwrap();
             }
+            Action::Listen { .. }
+            | Action::StopListening { .. }
+            | Action::Connect { .. }
+            | Action::StartTls { .. }
+            | Action::Login { .. } => writeln!(out, "{action:?}").unwrap(),
         }
     }
 

@@ -1,6 +1,8 @@
 //! What goes out: the machine's actions, jobs to the pool, bytes to the sockets.
 
-use ftp_proto::session::{Action, Channel, Fault, FaultKind, FileId, Input, TransferReport};
+use ftp_proto::session::{
+    Action, Channel, Fault, FaultKind, FileId, Input, LoginOutcome, TransferReport,
+};
 
 use super::memory::SESSION_ANSWERS;
 use super::{Context, Session, Share};
@@ -31,7 +33,14 @@ impl Session {
                     self.lanes.entry(file).or_default().push(job, op);
                     self.pending.push_back(file);
                 }
-                Action::Close { channel, flush } => {
+                Action::Close {
+                    channel,
+                    flush,
+                    why,
+                } => {
+                    if channel == Channel::CONTROL {
+                        self.ending.get_or_insert(why);
+                    }
                     if !flush {
                         self.drop_link(channel);
                     } else if let Some(link) = self.link(channel) {
@@ -40,6 +49,18 @@ impl Session {
                     }
                 }
                 Action::Report(report) => self.report(&report, ctx),
+                Action::StopListening { .. } => {}
+                Action::Listen { channel }
+                | Action::Connect { channel, .. }
+                | Action::StartTls { channel } => {
+                    let why = "this server opens no second connection".to_owned();
+                    let failed = Input::OpenFailed { channel, why };
+                    self.dialect.handle(failed, ctx.now);
+                }
+                Action::Login { .. } => {
+                    let refused = Input::Login(LoginOutcome::Refused);
+                    self.dialect.handle(refused, ctx.now);
+                }
             }
         }
         moved

@@ -138,7 +138,12 @@ impl Session {
                 Action::Send { bytes, .. } => self.unsent += bytes.len() as u64,
                 Action::SendFile { len, .. } => self.unsent += len,
                 Action::Disk { job, op, .. } => self.jobs.push_back((job, op)),
-                Action::Close { .. } => panic!("the machine closes"),
+                Action::Close { .. }
+                | Action::Listen { .. }
+                | Action::StopListening { .. }
+                | Action::Connect { .. }
+                | Action::StartTls { .. }
+                | Action::Login { .. } => panic!("never asked for: {action:?}"),
                 Action::Report(report) => {
                     assert_eq!(report.outcome, "ok");
                 }
