@@ -65,6 +65,16 @@ impl Sink {
     /// # Errors
     /// [`Error::Local`]; [`Error::OutputClosed`] for a pipe that nobody reads.
     pub(super) fn write(&mut self, bytes: &[u8]) -> Result<()> {
+        self.put(bytes)?;
+        self.hasher.update(bytes);
+        Ok(())
+    }
+
+    /// Writes the next bytes; who has taken the hash hashes them.
+    ///
+    /// # Errors
+    /// As [`Sink::write`].
+    pub(super) fn put(&mut self, bytes: &[u8]) -> Result<()> {
         match &mut self.out {
             Out::File(partial) => partial.write_at(bytes, self.written)?,
             Out::Stream(stream) => stream.write_all(bytes).map_err(|error| {
@@ -75,9 +85,18 @@ impl Sink {
                 }
             })?,
         }
-        self.hasher.update(bytes);
         self.written += bytes.len() as u64;
         Ok(())
+    }
+
+    /// The running hash, to be given back by [`Sink::give_hasher`] with all in it that was [put](Sink::put).
+    pub(super) fn take_hasher(&mut self) -> Hasher {
+        std::mem::take(&mut self.hasher)
+    }
+
+    /// The hash is home again.
+    pub(super) fn give_hasher(&mut self, hasher: Hasher) {
+        self.hasher = hasher;
     }
 
     /// All is there: compares size and digest, and lets the file appear.

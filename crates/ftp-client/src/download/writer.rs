@@ -1,4 +1,7 @@
-//! `Writer`: a thread that hashes and writes what the connection receives; the sink travels with it.
+//! `Writer`: two threads that write and hash what the connection receives; the sink travels with the writing one.
+//!
+//! Each block goes to both and home to its pool when both are done: neither waits for the other, and no byte is
+//! copied for it.
 
 use std::sync::Arc;
 use std::sync::atomic::{AtomicBool, Ordering};
@@ -7,26 +10,34 @@ use std::thread::JoinHandle;
 
 use super::sink::Sink;
 use crate::error::Error;
+use crate::hash::Hasher;
 use crate::net::Block;
 
-/// The sending end. Its queue is bounded by the pool that the blocks come from.
+/// The sending end. Its queues are bounded by the pool that the blocks come from.
 pub(super) struct Writer {
-    to: Sender<Block>,
+    to: Sender<Arc<Block>>,
     thread: JoinHandle<(Sink, Option<Error>)>,
+    to_hash: Sender<Arc<Block>>,
+    hashing: JoinHandle<Hasher>,
     failed: Arc<AtomicBool>,
     stream: bool,
 }
 
 impl Writer {
-    pub(super) fn start(sink: Sink) -> Self {
+    pub(super) fn start(mut sink: Sink) -> Self {
         let (to, blocks) = channel();
+        let (to_hash, hashed) = channel();
         let failed = Arc::new(AtomicBool::new(false));
         let flag = Arc::clone(&failed);
         let stream = sink.is_stream();
+        let hasher = sink.take_hasher();
         let thread = std::thread::spawn(move || write(sink, &blocks, &flag));
+        let hashing = std::thread::spawn(move || hash(hasher, &hashed));
         Self {
             to,
             thread,
+            to_hash,
+            hashing,
             failed,
             stream,
         }
@@ -34,7 +45,9 @@ impl Writer {
 
     /// Hands a block over.
     pub(super) fn write(&self, block: Block) {
-        if self.to.send(block).is_err() {
+        let block = Arc::new(block);
+        let hashed = self.to_hash.send(Arc::clone(&block)).is_ok();
+        if self.to.send(block).is_err() || !hashed {
             self.failed.store(true, Ordering::Relaxed);
         }
     }
@@ -44,16 +57,22 @@ impl Writer {
         self.failed.load(Ordering::Relaxed)
     }
 
-    /// Waits for the last write; the sink comes home, with what went wrong. With `leave`, a thread that may be
+    /// Waits for the last write; the sink comes home, or what went wrong. With `leave`, a thread that may be
     /// stuck in a write to a pipe is left behind, and its sink with it.
     pub(super) fn finish(self, leave: bool) -> (Option<Sink>, Option<Error>) {
-        drop(self.to);
+        drop((self.to, self.to_hash));
         if leave && self.stream && !self.thread.is_finished() {
             return (None, None);
         }
-        match self.thread.join() {
-            Ok((sink, error)) => (Some(sink), error),
-            Err(_) => {
+        let written = self.thread.join();
+        match (written, self.hashing.join()) {
+            // The hash may be ahead of what was written: such a sink is of no use.
+            (Ok((_, Some(error))), Ok(_)) => (None, Some(error)),
+            (Ok((mut sink, None)), Ok(hasher)) => {
+                sink.give_hasher(hasher);
+                (Some(sink), None)
+            }
+            (Err(_), _) | (_, Err(_)) => {
                 let died = std::io::Error::other("the writing thread died");
                 (None, Some(Error::local("write", died)))
             }
@@ -61,12 +80,23 @@ impl Writer {
     }
 }
 
-fn write(mut sink: Sink, blocks: &Receiver<Block>, failed: &AtomicBool) -> (Sink, Option<Error>) {
+fn write(
+    mut sink: Sink,
+    blocks: &Receiver<Arc<Block>>,
+    failed: &AtomicBool,
+) -> (Sink, Option<Error>) {
     for block in blocks {
-        if let Err(error) = sink.write(block.filled()) {
+        if let Err(error) = sink.put(block.filled()) {
             failed.store(true, Ordering::Relaxed);
             return (sink, Some(error));
         }
     }
     (sink, None)
+}
+
+fn hash(mut hasher: Hasher, blocks: &Receiver<Arc<Block>>) -> Hasher {
+    for block in blocks {
+        hasher.update(block.filled());
+    }
+    hasher
 }
