@@ -5,7 +5,7 @@
 //! the slot back. An upload is verified, then made durable (many at once, by [`sync_round`]), then
 //! renamed to its final name.
 //!
-//! What is absent: threads, sockets, clocks (but for the one that stamps files); a path that did not come from the jail; a file under its
+//! What is absent: threads, sockets, clocks (but for the one that stamps files, and one for the age of kept names); a path that did not come from the jail; a file under its
 //! final name that is not whole; a panic that a peer's bytes can reach.
 
 mod block;
@@ -14,6 +14,7 @@ mod digests;
 mod error;
 mod jail;
 mod job;
+mod listing;
 mod live;
 mod meta;
 mod ops;

@@ -12,6 +12,7 @@ use crate::digests::Digests;
 use crate::error::OpenError;
 use crate::jail::Jail;
 use crate::job::{self, Job, Run};
+use crate::listing::Listings;
 use crate::live::Partials;
 use crate::partial::Safety;
 use crate::sweep::{self, SweepReport, Walk};
@@ -69,6 +70,8 @@ pub(crate) struct Shared {
     pub(crate) partials: Arc<Partials>,
     pub(crate) safety: Arc<Safety>,
     pub(crate) nameless: Nameless,
+    /// Names of folders that are being listed.
+    pub(crate) listings: Listings,
     /// How far the sweep has come.
     pub(crate) walk: Mutex<Walk>,
 }
@@ -88,6 +91,7 @@ impl Store {
                 dirty: Dirty::default(),
                 partials: Arc::default(),
                 nameless: Nameless::default(),
+                listings: Listings::default(),
                 walk: Mutex::default(),
             }),
         })
@@ -113,8 +117,10 @@ impl Store {
 
     /// Looks at up to `budget` names and removes the leftovers among them: temp files of processes
     /// that died, and partials whose time is over by `now`. Never one that somebody is at work on.
-    /// The next call goes on where this one stopped. Blocks.
+    /// The next call goes on where this one stopped. Names kept for listings that nobody went on with
+    /// are forgotten. Blocks.
     pub fn sweep(&self, now: SystemTime, budget: usize) -> SweepReport {
+        self.shared.listings.expire();
         sweep::sweep(&self.shared, now, budget)
     }
 

@@ -1,7 +1,8 @@
 //! What the store costs, without a server around it: `cargo bench -p ftp-store --bench store -- [names]`.
 //!
 //! `MUXFTP_BENCH_DIR` is the folder to work in (the file system matters: try a tmpfs and a disk),
-//! `MUXFTP_BENCH_FILES` how many small files, `MUXFTP_BENCH_MIB` how large the large file. Processor
+//! `MUXFTP_BENCH_FILES` how many small files, `MUXFTP_BENCH_ENTRIES` how many in the largest folder,
+//! `MUXFTP_BENCH_MIB` how large the large file. Processor
 //! time is told beside wall time, because the machine may be shared. Not part of any test run.
 
 #![allow(
@@ -16,6 +17,7 @@
 )]
 
 mod large;
+mod list;
 mod meter;
 mod small;
 mod sync;
@@ -30,10 +32,11 @@ use sha2::{Digest as _, Sha256};
 /// A name, and what it measures.
 type Scenario = (&'static str, fn(&Bench));
 
-const SCENARIOS: [Scenario; 10] = [
+const SCENARIOS: [Scenario; 11] = [
     ("put", small::put),
     ("put-attributes", small::put_attributes),
     ("get", small::get),
+    ("list", list::list),
     ("write", large::write),
     ("hash", large::hash),
     ("upload", large::upload),
@@ -62,6 +65,8 @@ fn main() {
 pub(crate) struct Bench {
     dir: PathBuf,
     pub(crate) files: usize,
+    /// In the largest folder.
+    pub(crate) entries: usize,
     pub(crate) bytes: u64,
 }
 
@@ -81,6 +86,7 @@ impl Bench {
             dir: std::env::var_os("MUXFTP_BENCH_DIR")
                 .map_or_else(std::env::temp_dir, PathBuf::from),
             files: usize::try_from(number("MUXFTP_BENCH_FILES", 10_000)).unwrap(),
+            entries: usize::try_from(number("MUXFTP_BENCH_ENTRIES", 1_000_000)).unwrap(),
             bytes: number("MUXFTP_BENCH_MIB", 1024) << 20,
         }
     }

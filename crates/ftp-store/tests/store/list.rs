@@ -120,3 +120,57 @@ fn only_folders_are_listed() {
     fs::create_dir(case.file("empty")).unwrap();
     assert!(case.listed("empty").is_empty());
 }
+
+#[test]
+fn a_folder_that_changes_between_pages_loses_nothing_that_stays_and_tells_nothing_twice() {
+    let case = Case::new();
+    let name = |n: usize| format!("{n:05}");
+    for n in (0..2_000).step_by(2) {
+        case.plant(&name(n), "");
+    }
+    let mut got: Vec<String> = Vec::new();
+    let mut more = true;
+    while more {
+        let after = got.last().cloned();
+        let (page, again) = case.page("", after.as_deref(), 100);
+        more = again;
+        got.extend(page.into_iter().map(|entry| entry.name));
+        // Of what is still to come, one goes, one comes; and of what was told.
+        let at = got.len() * 2;
+        for (gone, new) in [(at + 10, at + 11), (at - 100, at - 101)] {
+            fs::remove_file(case.file(&name(gone))).ok();
+            case.plant(&name(new), "");
+        }
+        if more {
+            assert!(
+                !case.listed("").is_empty(),
+                "another one lists it meanwhile"
+            );
+        }
+    }
+    assert!(got.is_sorted_by(|a, b| a < b), "none twice");
+    for n in (0..2_000).step_by(2) {
+        if case.file(&name(n)).exists() {
+            assert!(got.contains(&name(n)), "{n} stood all the time");
+        }
+    }
+    assert!(got.len() > 900);
+    for name in &got {
+        assert_eq!(name.len(), 5);
+    }
+}
+
+#[test]
+fn a_cursor_made_up_sees_what_was_made_just_now() {
+    let case = Case::new();
+    for name in ["a", "b", "c"] {
+        case.plant(name, "");
+    }
+    assert!(case.page("", None, 1).1);
+    case.plant("bb", "");
+    let (page, more) = case.page("", Some("b"), 1);
+    assert_eq!((page[0].name.as_str(), more), ("bb", true));
+    // It is not there to be told when its page is made.
+    fs::remove_file(case.file("c")).unwrap();
+    assert!(case.page("", Some("bb"), 1).0.is_empty());
+}
