@@ -108,7 +108,7 @@ fn readme_and_help_have_the_same_flags() {
         .filter_map(|line| {
             line.trim_start()
                 .strip_prefix("--")?
-                .split_whitespace()
+                .split(|c: char| c.is_whitespace() || c == '[')
                 .next()
         })
         .collect();

@@ -1,274 +1,158 @@
-//! What can be typed: flags, their environment variables, their defaults. Obeys nothing; see `config`.
+//! What can be typed: one flag a setting, the file's name, and the verbs. Obeys nothing; see `config`.
 
-use std::net::SocketAddr;
+use std::ffi::OsString;
 use std::path::PathBuf;
-use std::time::Duration;
 
-use clap::builder::FalseyValueParser;
-use clap::{Parser, ValueEnum};
+use clap::builder::OsStringValueParser;
+use clap::{Arg, ArgAction, ArgMatches, Command};
 
-/// The longest time that can be asked for; more would be a slip.
-const LONGEST: Duration = Duration::from_secs(365 * 24 * 3600);
+use super::kind::Shape;
+use super::layers::Sources;
+use super::settings::{Setting, TABLE};
 
-/// The muxftp server: many verified transfers at once, over one port.
-///
-/// Prints `listening on ADDR` on standard output when it is ready; the log goes to standard error. SIGTERM or SIGINT lets transfers
-/// finish and ends it with 0; a second signal cuts them and ends it with 1.
-#[derive(Debug, Parser)]
-#[command(name = "ftp-server", version, max_term_width = 110)]
-pub(super) struct Args {
-    /// The folder to serve.
-    #[arg(
-        long,
-        env = "FTP_SERVER_ROOT",
-        value_name = "DIR",
-        default_value = ".",
-        hide_env_values = true
-    )]
-    pub(super) root: PathBuf,
+/// The environment variable that names the file.
+const CONFIG_VARIABLE: &str = "FTP_SERVER_CONFIG";
 
-    /// Where to listen; may be given more than once. Port 0 takes a free one.
-    #[arg(long, env = "FTP_SERVER_LISTEN", value_name = "ADDR", default_value = "127.0.0.1:2121",
-          value_delimiter = ',', value_parser = address, hide_env_values = true)]
-    pub(super) listen: Vec<SocketAddr>,
-
-    /// Listen beyond loopback although there are no users: whoever reaches the port may read and write.
-    #[arg(long, env = "FTP_SERVER_ALLOW_ANONYMOUS", value_parser = FalseyValueParser::new(), hide_env_values = true)]
-    pub(super) allow_anonymous: bool,
-
-    /// Refuse every change.
-    #[arg(long, env = "FTP_SERVER_READ_ONLY", value_parser = FalseyValueParser::new(), hide_env_values = true)]
-    pub(super) read_only: bool,
-
-    /// How safe an upload is when it is answered.
-    #[arg(
-        long,
-        env = "FTP_SERVER_DURABILITY",
-        value_name = "LEVEL",
-        default_value = "full",
-        hide_env_values = true
-    )]
-    pub(super) durability: DurabilityArg,
-
-    /// How long a broken upload can be resumed before it is removed.
-    #[arg(
-        long,
-        env = "FTP_SERVER_PARTIAL_TTL",
-        value_name = "TIME",
-        default_value = "7d",
-        value_parser = duration,
-        hide_env_values = true
-    )]
-    pub(super) partial_ttl: Duration,
-
-    /// Loops that serve connections, each on a thread of its own.
-    #[arg(long, env = "FTP_SERVER_REACTORS", value_name = "N", default_value = "1",
-          value_parser = count::<1, 256>, hide_env_values = true)]
-    pub(super) reactors: usize,
-
-    /// Threads for disk work [default: one per core, at least 4].
-    #[arg(long, env = "FTP_SERVER_WORKERS", value_name = "N",
-          value_parser = count::<1, 1024>, hide_env_values = true)]
-    pub(super) workers: Option<usize>,
-
-    /// Most connections at once; more wait in the kernel.
-    #[arg(long, env = "FTP_SERVER_MAX_CONNECTIONS", value_name = "N", default_value = "16384",
-          value_parser = count::<1, 10_000_000>, hide_env_values = true)]
-    pub(super) max_connections: usize,
-
-    /// Most connections of one address at once; more are refused.
-    #[arg(long, env = "FTP_SERVER_MAX_PER_ADDRESS", value_name = "N", default_value = "4096",
-          value_parser = count::<1, 10_000_000>, hide_env_values = true)]
-    pub(super) max_per_address: usize,
-
-    /// Memory for payload on its way between network and disk, in MiB, for all connections together.
-    #[arg(long, env = "FTP_SERVER_BUFFER_MEMORY", value_name = "MIB", default_value = "64",
-          value_parser = count::<1, 1_048_576>, hide_env_values = true)]
-    pub(super) buffer_memory: usize,
-
-    /// Close a connection that says nothing for so long after it was made.
-    #[arg(long, env = "FTP_SERVER_HELLO_TIMEOUT", value_name = "TIME", default_value = "10",
-          value_parser = timeout, hide_env_values = true)]
-    pub(super) hello_timeout: Duration,
-
-    /// Close a connection without a request for so long.
-    #[arg(long, env = "FTP_SERVER_IDLE_TIMEOUT", value_name = "TIME", default_value = "300",
-          value_parser = timeout, hide_env_values = true)]
-    pub(super) idle_timeout: Duration,
-
-    /// Break off a transfer in which the peer moves less than `--min-rate` for so long.
-    #[arg(long, env = "FTP_SERVER_STALL_TIMEOUT", value_name = "TIME", default_value = "60",
-          value_parser = timeout, hide_env_values = true)]
-    pub(super) stall_timeout: Duration,
-
-    /// Least bytes a second of a transfer, taken over each `--stall-timeout`; 0 asks for one byte in all.
-    #[arg(long, env = "FTP_SERVER_MIN_RATE", value_name = "BYTES", default_value = "64",
-          value_parser = count::<0, 1_000_000_000>, hide_env_values = true)]
-    pub(super) min_rate: usize,
-
-    /// After a signal, let transfers finish for so long. Times are seconds, or `500ms`, `10m`, `2h`, `1d`.
-    #[arg(long, env = "FTP_SERVER_DRAIN_TIMEOUT", value_name = "TIME", default_value = "30",
-          value_parser = duration, hide_env_values = true)]
-    pub(super) drain_timeout: Duration,
-
-    /// Log lines for people or for programs.
-    #[arg(
-        long,
-        env = "FTP_SERVER_LOG_FORMAT",
-        value_name = "FORMAT",
-        default_value = "text",
-        hide_env_values = true
-    )]
-    pub(super) log_format: LogFormat,
-
-    /// Log this and what is graver.
-    #[arg(
-        long,
-        env = "FTP_SERVER_LOG_LEVEL",
-        value_name = "LEVEL",
-        default_value = "info",
-        hide_env_values = true
-    )]
-    pub(super) log_level: LogLevel,
-
-    /// For tests: every disk job sleeps so many milliseconds first.
-    #[arg(long, env = "FTP_SERVER_SLOW_DISK_MS", value_name = "MS", hide = true)]
-    pub(super) slow_disk_ms: Option<u32>,
+/// What is to be done.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub(super) enum Verb {
+    /// Serve.
+    Serve,
+    /// Say whether the configuration is right, and what it comes to.
+    Check,
 }
 
-/// `--durability`.
-#[derive(Clone, Copy, Debug, PartialEq, Eq, ValueEnum)]
-pub(super) enum DurabilityArg {
-    /// Data, metadata and the name are on stable storage.
-    Full,
-    /// Data is on stable storage; the name may need the next sync.
-    Data,
-    /// The operating system writes when it likes.
-    None,
+/// The command with everything it knows.
+pub(super) fn command() -> Command {
+    let check = Command::new("check")
+        .about("Say what is wrong with the configuration, or what it comes to and where each value is from")
+        .long_about(
+            "Reads flags, environment and file as a start would, and serves nothing. If all is well, prints every setting on standard \
+             output, as a file could have it, with where it came from. If not, says what is wrong, with line and column, \
+             and ends with 2. It does not look whether the root is there or the address free.",
+        );
+    with_settings(
+        Command::new("ftp-server")
+            .version(env!("CARGO_PKG_VERSION"))
+            .about("The muxftp server: many verified transfers at once, over one port")
+            .long_about(
+                "The muxftp server: many verified transfers at once, over one port.\n\n\
+                 Prints `listening on ADDR` on standard output when it is ready; the log goes to standard error. SIGTERM or SIGINT \
+                 lets transfers finish and ends it with 0; a second signal cuts them and ends it with 1. A flag goes before its environment variable, and this before the file.",
+            )
+            .max_term_width(110)
+            .args_conflicts_with_subcommands(true)
+            .subcommand(with_settings(check)),
+    )
 }
 
-/// `--log-format`.
-#[derive(Clone, Copy, Debug, PartialEq, Eq, ValueEnum)]
-pub(super) enum LogFormat {
-    /// One line an event, control characters escaped.
-    Text,
-    /// One JSON object an event.
-    Json,
-}
-
-/// `--log-level`.
-#[derive(Clone, Copy, Debug, PartialEq, Eq, ValueEnum)]
-pub(super) enum LogLevel {
-    /// Faults of the server's own.
-    Error,
-    /// What an operator should look at.
-    Warn,
-    /// Sessions and transfers.
-    Info,
-    /// Decisions.
-    Debug,
-    /// Every read and write.
-    Trace,
-}
-
-fn address(text: &str) -> Result<SocketAddr, String> {
-    text.parse().map_err(|_| {
-        "an IP address and a port are needed, such as 127.0.0.1:2121 or [::1]:2121".to_owned()
-    })
-}
-
-fn count<const MIN: usize, const MAX: usize>(text: &str) -> Result<usize, String> {
-    let number = text.parse().ok();
-    let number = number.filter(|number| (MIN..=MAX).contains(number));
-    number.ok_or_else(|| format!("a number from {MIN} to {MAX} is needed"))
-}
-
-/// A time that may not be 0.
-fn timeout(text: &str) -> Result<Duration, String> {
-    let time = duration(text)?;
-    if time.is_zero() {
-        return Err("a time of more than 0 is needed".to_owned());
-    }
-    Ok(time)
-}
-
-/// Seconds, or a number with a unit.
-fn duration(text: &str) -> Result<Duration, String> {
-    let digits = text.trim_end_matches(|c: char| c.is_ascii_alphabetic());
-    let unit = match text.get(digits.len()..).unwrap_or_default() {
-        "" | "s" => 1.0,
-        "ms" => 0.001,
-        "m" => 60.0,
-        "h" => 3600.0,
-        "d" => 24.0 * 3600.0,
-        _ => return Err("the units of time are ms, s, m, h and d".to_owned()),
+/// Splits what was typed, and what `variable` says of the environment, into sources. An empty variable is as none.
+pub(super) fn sources(
+    matches: &ArgMatches,
+    variable: impl Fn(&str) -> Option<OsString>,
+) -> (Verb, Sources) {
+    let (verb, matches) = match matches.subcommand() {
+        Some((_, inner)) => (Verb::Check, inner),
+        None => (Verb::Serve, matches),
     };
-    let plain = !digits.is_empty() && digits.bytes().all(|b| b.is_ascii_digit() || b == b'.');
-    let number = digits.parse::<f64>().ok().filter(|_| plain);
-    let number = number.ok_or("a number of seconds, or a time such as 10m, is needed")?;
-    Duration::try_from_secs_f64(number * unit)
-        .ok()
-        .filter(|time| *time <= LONGEST)
-        .ok_or_else(|| "that is more than a year".to_owned())
+    let variable = |name: &str| variable(name).filter(|value| !value.is_empty());
+    let mut sources = Sources::default();
+    for setting in TABLE {
+        if let Some(typed) = matches.get_many::<OsString>(setting.field) {
+            let typed: Vec<_> = typed.map(OsString::as_os_str).collect();
+            sources
+                .flags
+                .insert(setting.field, typed.join(",".as_ref()));
+        }
+        if let Some(value) = variable(&setting.variable()) {
+            sources.environment.insert(setting.field, value);
+        }
+    }
+    let file = matches.get_one::<OsString>("config").cloned();
+    sources.file = file
+        .or_else(|| variable(CONFIG_VARIABLE))
+        .map(PathBuf::from);
+    (verb, sources)
+}
+
+fn with_settings(command: Command) -> Command {
+    let config = Arg::new("config")
+        .long("config")
+        .value_name("FILE")
+        .value_parser(OsStringValueParser::new())
+        .help(format!(
+            "Read settings from this TOML file; each key is a flag without its dashes [env: {CONFIG_VARIABLE}]"
+        ));
+    command.arg(config).args(TABLE.iter().map(flag))
+}
+
+fn flag(setting: &'static Setting) -> Arg {
+    let help: Vec<_> = setting.help.iter().map(|line| line.trim()).collect();
+    let help = help.join(" ");
+    let help = help.trim_end_matches('.');
+    let notes = format!(
+        "[default: {}] [env: {}]",
+        setting.default,
+        setting.variable()
+    );
+    let arg = Arg::new(setting.field)
+        .long(setting.name())
+        .value_name(setting.form.metavar())
+        .value_parser(OsStringValueParser::new())
+        .help(format!("{help} {notes}"))
+        .hide(setting.hidden);
+    match setting.form.shape() {
+        Shape::Switch => arg
+            .num_args(0..=1)
+            .require_equals(true)
+            .default_missing_value("true"),
+        Shape::List => arg.action(ArgAction::Append),
+        Shape::Number | Shape::Quantity | Shape::Word | Shape::Path => arg,
+    }
 }
 
 #[cfg(test)]
 mod tests {
-    use clap::CommandFactory as _;
-
     use super::*;
 
     #[test]
     fn the_command_is_well_formed() {
-        Args::command().debug_assert();
+        command().debug_assert();
     }
 
     #[test]
-    fn every_flag_has_its_variable() {
-        for arg in Args::command().get_arguments() {
-            let Some(long) = arg
-                .get_long()
-                .filter(|it| !["help", "version"].contains(it))
-            else {
-                continue;
+    fn verbs_and_sources_are_told_apart() {
+        let read = |args: &[&str], environment: &[(&str, &str)]| {
+            let args = [&["ftp-server"], args].concat();
+            let matches = command()
+                .try_get_matches_from(args)
+                .map_err(|error| error.kind())?;
+            let find = |name: &str| {
+                let found = environment.iter().find(|(known, _)| *known == name);
+                found.map(|(_, value)| value.into())
             };
-            let variable = format!("FTP_SERVER_{}", long.replace('-', "_").to_uppercase());
-            assert_eq!(arg.get_env().and_then(|it| it.to_str()), Some(&*variable));
-        }
-    }
-
-    #[test]
-    fn times_are_read() {
-        let check = |text: &str, want: Option<u64>| {
-            let got = duration(text).ok().map(|time| time.as_millis());
-            assert_eq!(got, want.map(u128::from), "{text}");
+            Ok::<_, clap::error::ErrorKind>(sources(&matches, find))
         };
-        check("300", Some(300_000));
-        check("0.5", Some(500));
-        check("250ms", Some(250));
-        check("10m", Some(600_000));
-        check("2h", Some(7_200_000));
-        check("365d", Some(31_536_000_000));
-        check("0", Some(0));
-        for wrong in [
-            "",
-            "s",
-            "-1",
-            "+1",
-            "1e3",
-            "inf",
-            "nan",
-            "soon",
-            "1 s",
-            "1y",
-            "366d",
-            "1.2.3",
-            "99999999999999999999999",
-            "1µs",
-            "ms",
-        ] {
-            check(wrong, None);
-        }
-        assert!(timeout("0").is_err() && timeout("0.0s").is_err());
+        let (verb, found) = read(&["--read-only", "--listen", "a", "--listen", "b"], &[]).unwrap();
+        assert_eq!(verb, Verb::Serve);
+        assert_eq!(found.flags["read_only"], "true");
+        assert_eq!(found.flags["listen"], "a,b");
+        assert!(found.file.is_none() && found.environment.is_empty());
+        let environment = [
+            ("FTP_SERVER_CONFIG", "e.toml"),
+            ("FTP_SERVER_ROOT", ""),
+            ("FTP_SERVER_WORKERS", "2"),
+        ];
+        let (verb, found) = read(&["check", "--read-only=false"], &environment).unwrap();
+        assert_eq!(
+            (verb, &*found.flags["read_only"]),
+            (Verb::Check, "false".as_ref())
+        );
+        assert_eq!(found.file, Some("e.toml".into()));
+        assert_eq!(found.environment.len(), 1, "an empty variable is as none");
+        let (_, found) = read(&["check", "--config", "f.toml"], &environment).unwrap();
+        assert_eq!(found.file, Some("f.toml".into()));
+        assert!(read(&["--root", "x", "check"], &[]).is_err());
+        assert!(read(&["--workers", "1", "--workers", "2"], &[]).is_err());
     }
 }

@@ -13,7 +13,7 @@ use tracing_subscriber::filter::LevelFilter;
 use tracing_subscriber::fmt::FormatFields;
 use tracing_subscriber::fmt::format::Writer;
 
-use super::args::{LogFormat, LogLevel};
+use super::settings::{LogFormat, LogLevel};
 
 /// Most lines that wait to be written.
 const LINES: usize = 16 * 1024;

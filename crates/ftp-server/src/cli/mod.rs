@@ -3,20 +3,25 @@
 //! Standard output gets one line when the server is ready; everything else goes to standard error.
 
 mod args;
+mod check;
 mod config;
 mod descriptors;
+mod file;
+mod kind;
+mod layers;
 mod logging;
+mod settings;
 mod signals;
 
+use std::env;
 use std::fmt::Display;
 use std::io::{self, Write as _};
 use std::net::SocketAddr;
 use std::process::ExitCode;
 
-use clap::Parser as _;
-
-use self::args::Args;
+use self::args::Verb;
 use self::config::Config;
+use self::layers::{Loaded, Problem, Sources};
 use crate::server::{Ended, Server};
 
 /// Stopped in order: everything under way was finished, or its time was up.
@@ -28,21 +33,27 @@ const USAGE: u8 = 2;
 
 /// Runs the program: reads its arguments and environment, serves until a signal, returns the exit code.
 pub fn main() -> ExitCode {
-    let config = match Args::try_parse() {
-        Ok(args) => Config::new(args),
+    let matches = match args::command().try_get_matches() {
+        Ok(matches) => matches,
         Err(error) => {
             // Help and version go to standard output and are no failure. If the stream is closed, nobody listens.
             let _ = error.print();
             return ExitCode::from(if error.use_stderr() { USAGE } else { OK });
         }
     };
-    let config = match config {
-        Ok(config) => config,
-        Err(error) => {
-            complain(&error);
+    let (verb, sources) = args::sources(&matches, |name| env::var_os(name));
+    let (loaded, config) = match decide(&sources) {
+        Ok(decided) => decided,
+        Err(problems) => {
+            for problem in problems {
+                complain(&problem);
+            }
             return ExitCode::from(USAGE);
         }
     };
+    if verb == Verb::Check {
+        return ExitCode::from(check::print(&loaded));
+    }
     let log = logging::start(config.log_format, config.log_level);
     let code = serve(config).unwrap_or_else(|why| {
         complain(&why);
@@ -50,6 +61,13 @@ pub fn main() -> ExitCode {
     });
     log.finish();
     ExitCode::from(code)
+}
+
+/// Reads and decides; or everything that is wrong.
+fn decide(sources: &Sources) -> Result<(Loaded, Config), Vec<Problem>> {
+    let loaded = sources.load()?;
+    let config = Config::new(&loaded).map_err(|problem| vec![problem])?;
+    Ok((loaded, config))
 }
 
 fn serve(config: Config) -> Result<u8, String> {

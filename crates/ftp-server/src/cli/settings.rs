@@ -1,0 +1,196 @@
+//! The table of settings: the single place that names each. Flags, environment variables, keys of the file, help,
+//! `CONFIG.md` and what a reload may change all come from here.
+//!
+//! A setting is added by a row here and by its use, mostly in `config`.
+
+use std::net::SocketAddr;
+use std::path::PathBuf;
+use std::time::Duration;
+
+use ftp_proto::Durability;
+
+use super::kind::{
+    Addresses, AutoCount, Count, Folder, Form, Kind, Rate, Size, Switch, Time, Words,
+};
+use super::layers::Layers;
+
+/// When a new value is obeyed.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub(super) enum Reach {
+    /// By a reload, in sessions that are under way too.
+    Live,
+    /// By the next start.
+    Restart,
+}
+
+/// A row of the table.
+pub(super) struct Setting {
+    /// As Rust spells it: `idle_timeout`.
+    pub(super) field: &'static str,
+    /// For people.
+    pub(super) help: &'static [&'static str],
+    pub(super) form: &'static dyn Form,
+    /// As it would be typed.
+    pub(super) default: &'static str,
+    #[expect(dead_code, reason = "the reload reads it")]
+    pub(super) reach: Reach,
+    /// Not for people: it is for tests.
+    pub(super) hidden: bool,
+}
+
+impl Setting {
+    /// As people spell it: `idle-timeout`, the key in the file and, after `--`, the flag.
+    pub(super) fn name(&self) -> String {
+        self.field.replace('_', "-")
+    }
+
+    /// Its environment variable: `FTP_SERVER_IDLE_TIMEOUT`.
+    pub(super) fn variable(&self) -> String {
+        format!("FTP_SERVER_{}", self.field.to_ascii_uppercase())
+    }
+}
+
+/// One row a setting: its help, its field and type, its kind, its default as typed, what changes it.
+macro_rules! settings {
+    ($(
+        $(#[doc = $help:literal])+
+        $field:ident: $type:ty = $kind:expr, $default:literal, $reach:ident $(, $hidden:ident)?;
+    )+) => {
+        /// What every setting is.
+        #[derive(Clone, Debug)]
+        pub(super) struct Settings {
+            $( $(#[doc = $help])+ pub(super) $field: $type, )+
+        }
+
+        /// Every setting, in the order of the help.
+        pub(super) const TABLE: &[Setting] = &[$(
+            Setting {
+                field: stringify!($field),
+                help: &[$($help),+],
+                form: &$kind,
+                default: $default,
+                reach: Reach::$reach,
+                hidden: settings!(@hidden $($hidden)?),
+            },
+        )+];
+
+        impl Settings {
+            /// The value of each setting; `None` if one of them, in any layer, cannot be read: `layers` says which.
+            pub(super) fn resolve(layers: &mut Layers<'_>) -> Option<Self> {
+                $( let $field = layers.value(stringify!($field), &$kind, $default); )+
+                Some(Self { $( $field: $field?, )+ })
+            }
+
+            /// Every value as it would be written in the file, in the order of [`TABLE`].
+            pub(super) fn shown(&self) -> Vec<String> {
+                vec![$( $kind.show(&self.$field), )+]
+            }
+
+            /// Takes back what needs a restart; names what was taken back.
+            #[cfg_attr(not(test), expect(dead_code, reason = "the reload calls it"))]
+            pub(super) fn keep(&mut self, old: &Self) -> Vec<String> {
+                let mut kept = Vec::new();
+                $(
+                    if Reach::$reach == Reach::Restart && $kind.show(&self.$field) != $kind.show(&old.$field) {
+                        self.$field = old.$field.clone();
+                        kept.push(stringify!($field).replace('_', "-"));
+                    }
+                )+
+                kept
+            }
+        }
+    };
+    (@hidden) => { false };
+    (@hidden hidden) => { true };
+}
+
+/// A time that may not be 0.
+const POSITIVE: Time = Time {
+    min: Duration::from_millis(1),
+};
+
+settings! {
+    /// The folder to serve.
+    root: PathBuf = Folder, ".", Restart;
+    /// Where to listen; may be given more than once. Port 0 takes a free one.
+    listen: Vec<SocketAddr> = Addresses, "127.0.0.1:2121", Restart;
+    /// Listen beyond loopback although there are no users: whoever reaches the port may read and write.
+    allow_anonymous: bool = Switch, "false", Restart;
+    /// Refuse every change.
+    read_only: bool = Switch, "false", Restart;
+    /// How safe an upload is when it is answered: `full`, data, metadata and name are on stable storage; `data`, the
+    /// name may need the next sync; `none`, the operating system writes when it likes.
+    durability: Durability = DURABILITY, "full", Restart;
+    /// How long a broken upload can be resumed before it is removed.
+    partial_ttl: Duration = Time { min: Duration::ZERO }, "7d", Restart;
+    /// Loops that serve connections, each on a thread of its own.
+    reactors: usize = Count { min: 1, max: 256 }, "1", Restart;
+    /// Threads for disk work; `auto` is one per core, at least 4.
+    workers: Option<usize> = AutoCount { min: 1, max: 1024 }, "auto", Restart;
+    /// Most connections at once; more wait in the kernel.
+    max_connections: usize = Count { min: 1, max: 10_000_000 }, "16384", Live;
+    /// Most connections of one address at once; more are refused.
+    max_per_address: usize = Count { min: 1, max: 10_000_000 }, "4096", Live;
+    /// Memory for payload on its way between network and disk, for all connections together.
+    buffer_memory: u64 = Size { min: 1 << 20, max: 1 << 40 }, "64 MiB", Restart;
+    /// Close a connection that says nothing for so long after it was made.
+    hello_timeout: Duration = POSITIVE, "10s", Live;
+    /// Close a connection without a request for so long.
+    idle_timeout: Duration = POSITIVE, "5m", Live;
+    /// Break off a transfer in which the peer moves less than `min-rate` for so long.
+    stall_timeout: Duration = POSITIVE, "1m", Live;
+    /// Least bytes a second of a transfer, taken over each `stall-timeout`; 0 asks for one byte in all.
+    min_rate: u64 = Rate { max: 1_000_000_000 }, "64", Live;
+    /// After a signal, let transfers finish for so long.
+    drain_timeout: Duration = Time { min: Duration::ZERO }, "30s", Live;
+    /// Log lines for people (`text`) or for programs (`json`).
+    log_format: LogFormat = FORMATS, "text", Restart;
+    /// Log this and what is graver.
+    log_level: LogLevel = LEVELS, "info", Live;
+    /// For tests: every disk job sleeps so many milliseconds first.
+    slow_disk_ms: usize = Count { min: 0, max: 600_000 }, "0", Restart, hidden;
+}
+
+const DURABILITY: Words<Durability> = Words(&[
+    ("full", Durability::Full),
+    ("data", Durability::Data),
+    ("none", Durability::None),
+]);
+
+/// The form of log lines.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub(super) enum LogFormat {
+    /// One line an event, control characters escaped.
+    Text,
+    /// One JSON object an event.
+    Json,
+}
+
+const FORMATS: Words<LogFormat> = Words(&[("text", LogFormat::Text), ("json", LogFormat::Json)]);
+
+/// What is logged.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub(super) enum LogLevel {
+    /// Faults of the server's own.
+    Error,
+    /// What an operator should look at.
+    Warn,
+    /// Sessions and transfers.
+    Info,
+    /// Decisions.
+    Debug,
+    /// Every read and write.
+    Trace,
+}
+
+const LEVELS: Words<LogLevel> = Words(&[
+    ("error", LogLevel::Error),
+    ("warn", LogLevel::Warn),
+    ("info", LogLevel::Info),
+    ("debug", LogLevel::Debug),
+    ("trace", LogLevel::Trace),
+]);
+
+#[cfg(test)]
+#[path = "settings_tests.rs"]
+mod tests;
