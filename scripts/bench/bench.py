@@ -32,6 +32,7 @@ class Bench:
         self.out = self.make("out")
         self.servers = {}
         self.away = {}
+        self.rested = set()
 
     def make(self, name, mode=0o755):
         path = os.path.join(self.folder, name)
@@ -59,11 +60,17 @@ class Bench:
         return os.path.join(self.root, name)
 
     def settled(self, *names):
-        """Makes a step that waits until files have been left alone for so long that a digest of them may be kept."""
+        """Makes a step that waits until files have been left alone for so long that a digest of them may be kept.
+
+        Once for each file: that a server notes the digest at it later is no change.
+        """
 
         def step():
-            youngest = max(os.stat(self.source(name)).st_ctime for name in names)
-            time.sleep(max(0.0, youngest + SETTLED - time.time()))
+            for name in names:
+                stat = os.stat(self.source(name))
+                if (stat.st_ino, stat.st_mtime_ns) not in self.rested:
+                    time.sleep(max(0.0, stat.st_ctime + SETTLED - time.time()))
+                    self.rested.add((stat.st_ino, stat.st_mtime_ns))
 
         return step
 

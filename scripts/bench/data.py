@@ -46,7 +46,7 @@ def flat(path, count):
     if not os.path.exists(path):
         os.makedirs(path)
         for number in range(count):
-            open(os.path.join(path, f"file-{number:07}"), "wb").close()
+            os.mknod(os.path.join(path, f"file-{number:07}"))
     return path
 
 

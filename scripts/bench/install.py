@@ -5,8 +5,11 @@ FTP servers conflict with each other as packages, so all but vsftpd are only unp
 
 import glob
 import os
+import re
 import shutil
 import subprocess
+
+import machine
 
 POLICY = "/usr/sbin/policy-rc.d"
 
@@ -44,24 +47,54 @@ def find(program, folder):
     return shutil.which(program, path=os.environ.get("PATH", "") + ":/usr/sbin:/sbin:/usr/local/sbin")
 
 
-def install(folder):
+def install(folder, say):
     """Installs and unpacks what is missing; tells what could not be had, and goes on without it."""
     missing = [name for name in INSTALLED if not find(name, folder)]
     unpack = [name for name in UNPACKED if not find(name, folder)]
     if not missing and not unpack:
         return
     if os.geteuid() != 0 or not shutil.which("apt-get"):
-        print(f"(not installed, and cannot be: {', '.join(missing + unpack)})\n", flush=True)
+        say(f"(not installed, and cannot be: {', '.join(missing + unpack)}: their rows are left out)")
         return
     apt("update")
     with quiet_services():
         for name in missing:
             if not any(apt("install", "-y", "--no-install-recommends", package) for package in INSTALLED[name]):
-                print(f"({name} could not be installed)\n", flush=True)
+                say(f"({name} could not be installed: its rows are left out)")
     os.makedirs(folder, exist_ok=True)
     for name in unpack:
         if not unpack_package(UNPACKED[name][0], folder):
-            print(f"({name} could not be unpacked)\n", flush=True)
+            say(f"({name} could not be unpacked: its rows are left out)")
+
+
+# How each peer is asked for its version; what is only unpacked is asked of the archive's index.
+VERSIONS = {
+    "nginx": ["nginx", "-v"],
+    "lighttpd": ["lighttpd", "-v"],
+    "rsync": ["rsync", "--version"],
+    "sshd": ["ssh", "-V"],
+    "lftp": ["lftp", "--version"],
+    "curl": ["curl", "--version"],
+    "openssl": ["openssl", "version"],
+    "iperf3": ["iperf3", "--version"],
+    "vsftpd": ["dpkg-query", "-W", "-f", "vsftpd ${Version}", "vsftpd"],
+}
+
+
+def versions(folder):
+    """The versions of the peers that are here."""
+    found = {}
+    for name, argv in VERSIONS.items():
+        path = find(argv[0], folder)
+        said = machine.version([path, *argv[1:]]) if path else None
+        if said:
+            found[name] = re.sub(r"\s+", " ", said).split(" protocol ")[0].split(" libcurl/")[0].split(" | Copyright")[0]
+            found[name] = found[name].split(" (")[0].replace("nginx version: ", "").replace(" | Version", "")
+    for name, (package, path) in UNPACKED.items():
+        if name != "pure-pw" and os.path.exists(os.path.join(folder, path)):
+            said = machine.version(["apt-cache", "show", "--no-all-versions", package], r"^Version: (.*)$")
+            found[name] = f"{name} {said or ''}".strip()
+    return found
 
 
 def apt(*words):

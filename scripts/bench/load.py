@@ -69,4 +69,5 @@ def run(bench, mode, server, **flags):
     orphans = settle(server.pids, known)
     server_cpu = cpu_of(server.pids) - server_before + orphans
     foreign = cpu_of_machine() - machine_before - server_cpu - client
+    answer["server cores"], answer["client cores"] = server_cpu / answer["seconds"], client / answer["seconds"]
     return Cost(answer["seconds"], client, server_cpu, *sampler.peaks, max(foreign, 0.0), answer)

@@ -79,11 +79,12 @@ def available():
         return int(re.search(r"MemAvailable:\s+(\d+)", file.read()).group(1)) * 1024
 
 
-def version(argv):
-    """The first line a program says of its version, or None."""
+def version(argv, pattern=r"^(.*\S.*)$"):
+    """What a program says of its version: the first line, or what the pattern finds; None if it says nothing."""
     try:
         done = subprocess.run(argv, capture_output=True, timeout=10, check=False, stdin=subprocess.DEVNULL)
     except (OSError, subprocess.TimeoutExpired):
         return None
     text = (done.stdout + done.stderr).decode(errors="replace").strip()
-    return text.splitlines()[0] if text else None
+    found = re.search(pattern, text, re.MULTILINE)
+    return found.group(1).strip() if found else None

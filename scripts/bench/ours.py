@@ -3,7 +3,6 @@
 import json
 import os
 import re
-import shutil
 import subprocess
 
 import peers
@@ -117,8 +116,3 @@ def output(argv):
     except (OSError, subprocess.TimeoutExpired):
         return ""
     return done.stdout.decode(errors="replace")
-
-
-def have(programs):
-    """Whether all three are there."""
-    return all((programs.server, programs.client)) and shutil.which("sh") is not None

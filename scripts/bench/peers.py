@@ -119,6 +119,12 @@ class Server:
 class Nginx(Server):
     name = "nginx"
     program = "nginx"
+    # A word of its `listen`.
+    secure = ""
+
+    def certificate(self):
+        """The lines of its configuration about TLS."""
+        return ""
 
     def argv(self):
         os.makedirs(self.path("body"), exist_ok=True)
@@ -136,12 +142,30 @@ http {{
   client_max_body_size 0; client_body_temp_path {body}; proxy_temp_path {self.path("body")};
   fastcgi_temp_path {self.path("body")}; uwsgi_temp_path {self.path("body")}; scgi_temp_path {self.path("body")};
   open_file_cache max=20000; default_type application/octet-stream;
-  server {{ listen {self.host}:{self.port} backlog=4096; root {self.root}; autoindex on;
+  server {{ listen {self.host}:{self.port} {self.secure}backlog=4096; {self.certificate()} root {self.root}; autoindex on;
     location /inbox/ {{ dav_methods PUT DELETE MKCOL; create_full_put_path on; dav_access user:rw all:r; }} }}
 }}
 """,
         )
         return [self.program_path, "-p", self.folder, "-c", config, "-e", self.path("error")]
+
+
+class NginxTls(Nginx):
+    """The same with HTTPS, and a certificate of its own."""
+
+    name = "nginx-tls"
+    speaks = "https"
+    secure = "ssl "
+
+    @property
+    def cert(self):
+        return self.path("cert.pem")
+
+    def certificate(self):
+        words = "req -x509 -newkey ec -pkeyopt ec_paramgen_curve:P-256 -nodes -days 2 -subj /CN=localhost -addext"
+        names = [f"subjectAltName=IP:{self.host}", "-keyout", self.path("key.pem"), "-out", self.cert]
+        subprocess.run(["openssl", *words.split(), *names], capture_output=True, check=True)
+        return f"ssl_certificate {self.cert}; ssl_certificate_key {self.path('key.pem')}; ssl_protocols TLSv1.3;"
 
 
 class Lighttpd(Server):

@@ -1,14 +1,19 @@
-"""SVG plots of the contests that are points of a chart; nothing but text is written."""
+"""SVG plots of the contests that are points of a chart; nothing but text is written.
+
+Colours are of middle lightness and the ground follows the reader's scheme, so that a plot is readable on light and dark.
+"""
 
 import math
 import os
 from html import escape
 
-WIDTH, HEIGHT = 760, 430
-LEFT, RIGHT, TOP, BOTTOM = 78, 168, 52, 58
-COLOURS = ["#d1495b", "#2e86ab", "#5a8f3c", "#b07d2b", "#7b5ea7", "#4c5c68"]
+WIDTH, HEIGHT = 760, 420
+LEFT, RIGHT, TOP, BOTTOM = 84, 190, 52, 60
+COLOURS = ["#d1495b", "#2e86ab", "#5a9f3c", "#b07d2b", "#8b6ec7", "#6c7c88"]
+# Each line has its own mark too, for who does not tell the colours apart.
+MARKS = ["circle", "square", "diamond", "triangle", "cross", "ring"]
 
-# Chart -> title, x axis, y axis, y figure of an entry, whether y is logarithmic.
+# Chart -> title, x axis, y axis, y figure of a row (None: the contest's), whether y is logarithmic.
 CHARTS = {
     "connections": ("Throughput against connections at once", "connections", "GiB/s", None, False),
     "sizes-down": ("Trees of small files, down", "size of a file", "files/s", None, True),
@@ -45,16 +50,14 @@ def draw(results, folder):
 def series(results, chart, key):
     """Name -> points, in the order of x."""
     lines = {}
-    for contest in results["contests"]:
-        plot = contest.get("plot")
-        if not plot or plot["chart"] != chart:
+    for group in results.groups:
+        if not group.plot or group.plot["chart"] != chart:
             continue
-        for entry in contest["entries"]:
-            value = entry["median"]
-            if key and entry["rounds"]:
-                value = sorted(cost[key] for cost in entry["rounds"])[len(entry["rounds"]) // 2] / (1 << 20)
-            if value:
-                lines.setdefault(entry["name"], []).append((plot["x"], value))
+        for row in group.good:
+            value = row.median(key) / (1 << 20) if key else row.figure
+            name = row.name.partition(" (")[0]
+            if value > 0:
+                lines.setdefault(name, []).append((group.plot["x"], value))
     return {name: sorted(points) for name, points in lines.items()}
 
 
@@ -83,7 +86,7 @@ class Axis:
         first, last = math.floor(math.log10(self.low)), math.ceil(math.log10(self.high))
         found = [10.0**power * part for power in range(first, last + 1) for part in (1, 2, 5)]
         found = [value for value in found if self.low <= value <= self.high]
-        return found if len(found) <= 8 else [value for value in found if str(value).lstrip("0.")[0] == "1"]
+        return found if len(found) <= 8 else [value for value in found if f"{value:e}"[0] == "1"]
 
 
 def svg(title, x_name, y_name, lines, log_y):
@@ -91,14 +94,15 @@ def svg(title, x_name, y_name, lines, log_y):
     ys = [y for points in lines.values() for _, y in points]
     across = Axis(xs, LEFT, WIDTH - RIGHT, True)
     upwards = Axis(ys, HEIGHT - BOTTOM, TOP, log_y)
+    middle = (TOP + HEIGHT - BOTTOM) / 2
     out = [
         f'<svg xmlns="http://www.w3.org/2000/svg" viewBox="0 0 {WIDTH} {HEIGHT}" role="img">',
         f"<title>{escape(title)}</title>",
         f"<style>{STYLE}</style>",
         f'<rect class="ground" width="{WIDTH}" height="{HEIGHT}" rx="6"/>',
-        text(LEFT, 28, title, "start", "title"),
-        text((LEFT + WIDTH - RIGHT) / 2, HEIGHT - 14, x_name),
-        text(LEFT - 8, TOP - 8, y_name, "end"),
+        text(LEFT, 28, title, "start", 'class="title"'),
+        text((LEFT + WIDTH - RIGHT) / 2, HEIGHT - 14, axis(x_name, True)),
+        text(20, middle, axis(y_name, log_y), "middle", f'transform="rotate(-90 20 {middle:.1f})"'),
     ]
     for value in upwards.ticks():
         y = upwards.at(value)
@@ -108,32 +112,49 @@ def svg(title, x_name, y_name, lines, log_y):
         x = across.at(value)
         out.append(f'<line class="grid" x1="{x:.1f}" x2="{x:.1f}" y1="{TOP}" y2="{HEIGHT - BOTTOM}"/>')
         out.append(text(x, HEIGHT - BOTTOM + 20, size(value) if "size" in x_name else f"{value:,}"))
-    out += curves(lines, across, upwards)
-    return "\n".join([*out, "</svg>", ""])
+    return "\n".join([*out, *curves(lines, across, upwards), "</svg>", ""])
+
+
+def axis(name, log):
+    return f"{name} (logarithmic)" if log else name
 
 
 def curves(lines, across, upwards):
-    """The lines with their names at their ends, moved apart where they would overlap."""
-    out, labels = [], []
+    """The lines with their marks, and the legend in the order of the lines' ends."""
+    out, legend = [], []
     for number, (name, points) in enumerate(lines.items()):
-        colour = COLOURS[number % len(COLOURS)]
+        colour, kind = COLOURS[number % len(COLOURS)], MARKS[number % len(MARKS)]
         places = [(across.at(x), upwards.at(y)) for x, y in points]
         path = " ".join(f"{x:.1f},{y:.1f}" for x, y in places)
         out.append(f'<polyline class="line" stroke="{colour}" points="{path}"/>')
-        out += [f'<circle cx="{x:.1f}" cy="{y:.1f}" r="3.4" fill="{colour}"/>' for x, y in places]
-        labels.append([places[-1][1], name, colour])
-    labels.sort()
-    for before, after in zip(labels, labels[1:]):
-        after[0] = max(after[0], before[0] + 17)
-    for y, name, colour in labels:
-        place = f'x="{WIDTH - RIGHT + 12}" y="{y + 4:.1f}"'
-        out.append(f'<text {place} style="fill: {colour}; font-weight: 600">{escape(name)}</text>')
+        out += [mark(kind, x, y, colour) for x, y in places]
+        legend.append((places[-1][1], name, colour, kind))
+    x = WIDTH - RIGHT + 18
+    for number, (_, name, colour, kind) in enumerate(sorted(legend)):
+        y = TOP + 12 + 22 * number
+        out.append(f'<line class="line" stroke="{colour}" x1="{x}" x2="{x + 22}" y1="{y}" y2="{y}"/>')
+        out.append(mark(kind, x + 11, y, colour))
+        out.append(text(x + 30, y + 4, name, "start"))
     return out
 
 
-def text(x, y, words, anchor="middle", kind=""):
-    mark = f' class="{kind}"' if kind else ""
-    return f'<text x="{x:.1f}" y="{y:.1f}" text-anchor="{anchor}"{mark}>{escape(words)}</text>'
+def mark(kind, x, y, colour):
+    """A point's sign."""
+    if kind in ("circle", "ring"):
+        fill = colour if kind == "circle" else "none"
+        return f'<circle cx="{x:.1f}" cy="{y:.1f}" r="4" fill="{fill}" stroke="{colour}" stroke-width="1.6"/>'
+    shape = {
+        "square": "M-3.6-3.6h7.2v7.2h-7.2z",
+        "diamond": "M0-5L5 0L0 5L-5 0z",
+        "triangle": "M0-5L4.6 3.6H-4.6z",
+        "cross": "M-4-4L4 4M-4 4L4-4",
+    }[kind]
+    place = f'transform="translate({x:.1f} {y:.1f})"'
+    return f'<path {place} d="{shape}" fill="{colour}" stroke="{colour}" stroke-width="1.6"/>'
+
+
+def text(x, y, words, anchor="middle", more=""):
+    return f'<text x="{x:.1f}" y="{y:.1f}" text-anchor="{anchor}" {more}>{escape(words)}</text>'.replace(" >", ">")
 
 
 def short(value):

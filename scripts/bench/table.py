@@ -1,44 +1,38 @@
-"""Markdown: one table a contest, medians, spread, ratios, processor seconds, memory; then the raw command lines."""
+"""Markdown tables of what was measured: medians, spread, ratios, processor seconds, memory, and the command lines."""
 
 import re
 
 
-def of_contest(contest):
+def of_group(group):
     """The table of one contest, as text."""
-    ours = [entry for entry in contest.entries if entry.ours and entry.costs]
-    head = ["who", "verifies", contest.unit, "lowest–highest", *(f"{entry.name} is" for entry in ours)]
-    head += [heading for heading, _, _ in contest.columns]
-    head += ["client cpu s", "server cpu s", "client MiB", "server MiB"]
-    rows = [row(contest, entry, ours) for entry in contest.entries if entry.costs]
-    lines = [f"### {contest.title}", "", *grid(head, rows), ""]
-    lines += [f"{entry.name}: failed, {first_line(entry.failure)}  " for entry in contest.entries if entry.failure]
-    lines += [f"{note}  " for note in contest.notes]
-    noisy = noise(contest)
-    if noisy:
-        lines += [noisy]
+    ours = [row for row in group.good if row.ours]
+    head = ["who", "verifies", group.unit, "lowest–highest", *(f"{row.name} is" for row in ours)]
+    head += [heading for heading, _, _ in group.columns]
+    head += ["client cpu s", "server cpu s", "client MiB", "server MiB", "rounds"]
+    lines = [f"### {group.title}", "", *grid(head, [cells(group, row, ours) for row in group.good]), ""]
+    lines += [f"{row.name}: failed, {first_line(row.failure)}  " for row in group.all if row.failure]
+    lines += [f"{note}  " for note in [*group.notes, *noise(group), *mixed(group)]]
     return "\n".join(lines).rstrip() + "\n"
 
 
-def row(contest, entry, ours):
-    figures = sorted(contest.figure(cost) for cost in entry.costs)
-    shown = [number(figure, contest.digits) for figure in (figures[0], figures[-1])]
-    name = entry.name.replace("|", "\\|")
-    name = f"**{name}**" if entry.ours else f"*{name}*" if entry.limit else name
-    cells = [name, entry.verifies, number(contest.median(entry), contest.digits), "–".join(shown)]
-    cells += ["" if mine is entry else f"× {contest.ratio(mine, entry):.2f}" for mine in ours]
-    for _, key, digits in contest.columns:
-        value = entry.median_of_extra(key)
-        cells.append("" if value is None else number(value, digits))
-    cells += [f"{entry.median('client_cpu'):.2f}", f"{entry.median('server_cpu'):.2f}"]
-    cells += [mebi(entry.median("client_peak")), mebi(entry.median("server_peak"))]
-    return cells
+def cells(group, row, ours):
+    figures = sorted(one["figure"] for one in row.rounds)
+    shown = [number(figure, group.digits) for figure in (figures[0], figures[-1])]
+    name = row.name.replace("|", "\\|")
+    name = f"**{name}**" if row.ours else f"*{name}*" if row.limit else name
+    found = [name, row.verifies, number(row.figure, group.digits), "–".join(shown)]
+    found += ["" if mine is row else f"× {group.ratio(mine, row):.2f}" for mine in ours]
+    for _, key, digits in group.columns:
+        value = row.extra(key)
+        found.append("" if value is None else number(value, digits))
+    found += [f"{row.median('client_cpu'):.2f}", f"{row.median('server_cpu'):.2f}"]
+    return found + [mebi(row.median("client_peak")), mebi(row.median("server_peak")), str(len(row.rounds))]
 
 
-def grid(head, rows):
-    """A markdown table with aligned columns, numbers to the right."""
-    cells = [head, *rows]
-    widths = [max(len(line[column]) for line in cells) for column in range(len(head))]
-    words = (0, 1)
+def grid(head, rows, words=(0, 1)):
+    """A markdown table with aligned columns, all but `words` to the right."""
+    lines = [head, *rows]
+    widths = [max(3, *(len(line[column]) for line in lines)) for column in range(len(head))]
 
     def line(values):
         padded = [
@@ -61,33 +55,40 @@ def mebi(size):
     return f"{size / (1 << 20):.1f}" if size < 100 << 20 else f"{size / (1 << 20):.0f}"
 
 
-def noise(contest):
+def noise(group):
     """A line if somebody else used the processors meanwhile."""
-    busy = total = 0.0
-    for entry in contest.entries:
-        for cost in entry.costs:
-            busy += cost.foreign_cpu
-            total += cost.seconds
+    rounds = [one for row in group.good for one in row.rounds]
+    total = sum(one["seconds"] for one in rounds)
+    busy = sum(one["foreign_cpu"] for one in rounds)
     if total and busy / total > 0.15:
-        return f"(Others used {busy / total:.2f} cores meanwhile: figures are low and uneven.)"
-    return ""
+        yield f"(Others used {busy / total:.2f} cores meanwhile: figures are low and uneven.)"
 
 
-def commands(contest, folder, programs):
+def mixed(group):
+    """A line if the rows are not of one run: then ratios are less sure."""
+    runs = sorted({row.run for row in group.rows.values()})
+    if len(runs) > 1:
+        yield f"(Rows of {len(runs)} runs: {', '.join(runs)}.)"
+
+
+def commands(group):
     """The command lines as they were run, with the long folder names shortened."""
-    lines = []
-    for entry in contest.entries:
-        line = entry.command if isinstance(entry.command, str) else entry.command.__doc__
-        lines.append(f"{entry.name}: {shorten(line or '', folder, programs)}")
-    return lines
+    lines = [f"{row.name}: {row.command}" for row in group.all if row.command]
+    return "```text\n" + "\n".join(lines) + "\n```\n" if lines else ""
 
 
-def shorten(command, folder, programs):
-    for name in (programs.server, programs.client, programs.load):
-        if name:
-            command = command.replace(name, name.rsplit("/", 1)[-1])
-    return re.sub(r"\s+", " ", command.replace(folder, "$TMP"))
+def shortener(folder, programs):
+    """Makes a function that takes the folders of this machine out of a text."""
+
+    def shorten(text):
+        for name in (programs.server, programs.client, programs.load):
+            if name:
+                text = text.replace(name, name.rsplit("/", 1)[-1])
+        text = re.sub(r"\s+", " ", text.replace(folder, "$TMP"))
+        return re.sub(r"(?<![\w$.])/(?:\S*/)?scripts/bench/", "scripts/bench/", text).strip()
+
+    return shorten
 
 
 def first_line(text):
-    return text.strip().splitlines()[0]
+    return text.strip().splitlines()[0][:200] if text.strip() else "no word why"

@@ -1,20 +1,35 @@
-"""The scenarios by name. Each is a function from a `Bench` to its contests, in the order in which they are run."""
+"""The scenarios by name. Each is a function from a `Bench` to its contests, in the order in which they are run.
 
-from scenarios import curves, disk, large, loops, scale, sessions, small, wan
+First those that need no file to have rested: a digest that a server has read counts only if the file was left alone for
+a minute before, and meanwhile these can run (see `Bench.settled`).
+"""
+
+from scenarios import curves, disk, large, listing, loops, scale, sessions, small, tls, wan
 
 ALL = {
+    "idle": sessions.idle,
+    "connects": sessions.connects,
+    "small-down": small.down,
+    "small-up": small.up,
     "down": large.down,
     "down-null": large.down_null,
     "up": large.up,
-    "small-down": small.down,
-    "small-up": small.up,
-    "idle": sessions.idle,
-    "connects": sessions.connects,
     "many": sessions.many,
-    "scale": scale.scale,
-    "list": scale.listing,
-    "durability": disk.durability,
     "reactors": loops.reactors,
+    "tls": tls.tls,
+    "durability": disk.durability,
+    "list": listing.listing,
+    "scale": scale.scale,
     "wan": wan.wan,
-    "curves": curves.curves,
+    "curve-connections": curves.connections,
+    "curve-sizes": curves.sizes,
+    "curve-memory": curves.memory,
 }
+
+
+def prepare(bench, names):
+    """Makes the files that are to rest, before anything is run."""
+    if {"down", "down-null", "up", "tls"}.intersection(names):
+        bench.big()
+    if {"many", "curve-connections"}.intersection(names):
+        sessions.many_files(bench)

@@ -1,11 +1,10 @@
-"""Growth: time and memory per file from a thousand files to a million, per byte from 1 MiB to 64 GiB; long listings."""
+"""Growth: time and memory per file from a thousand files to a million, per byte from 1 MiB to 64 GiB (with --full)."""
 
 import os
 
 import data
 import peers
 from contest import Contest, Entry
-from proc import Failed
 from scenarios.large import VERIFIED, cleaned, plain
 
 MIB, GIB = 1 << 20, 1 << 30
@@ -59,12 +58,21 @@ def files(bench, count, up):
         0,
         "µs a file",
         entries,
-        value=lambda cost: cost.seconds / count * 1e6,
+        value=lambda cost: per_file(cost, count),
         less=True,
         digits=1,
+        columns=(("bytes of client memory a file", "client bytes", 0),),
         rounds=1 if count >= 1_000_000 else 3,
         warmups=0 if count >= 100_000 else 1,
+        seconds=25,
+        params={"count": count},
     )
+
+
+def per_file(cost, count):
+    """Microseconds; the memory is noted beside."""
+    cost.extra["client bytes"] = cost.client_peak / count
+    return cost.seconds / count * 1e6
 
 
 def of_bytes(bench, sizes):
@@ -87,35 +95,6 @@ def of_bytes(bench, sizes):
         less=True,
         rounds=2,
         warmups=0,
+        seconds=40,
+        params={"size": max(sizes)},
     )
-
-
-def listing(bench):
-    """One folder with very many entries."""
-    count = 5_000 if bench.args.quick else 100_000
-    name = f"flat-{count}"
-    data.flat(bench.source(name), count)
-    entries = []
-    out = bench.target("list")
-
-    def complete():
-        with open(out, "rb") as file:
-            found = file.read().count(b"file-")
-        # A listing in HTML names each file twice.
-        if found not in (count, 2 * count):
-            raise Failed(f"{found} names, not {count}")
-
-    def add(label, server, line, ours=False):
-        if server:
-            line = line.format(s=server, name=name) + f" > {out}"
-            entries.append(Entry(label, line, server=server, ours=ours, after=complete))
-
-    server = bench.muxftp(*bench.unsynced)
-    if server:
-        add("muxftp ls -l", server, server.client("ls -l {name}"), ours=True)
-    add("rsync --list-only", bench.server(peers.Rsyncd), "rsync --list-only {s.url}/m/{name}/")
-    add("nginx autoindex + curl", bench.server(peers.Nginx), "curl -sf {s.url}/{name}/")
-    add("lighttpd dirlisting + curl", bench.server(peers.Lighttpd), "curl -sf {s.url}/{name}/")
-    add("vsftpd + curl", bench.server(peers.Vsftpd), "curl -sf {s.url}/{name}/")
-    add("vsftpd + lftp", bench.server(peers.Vsftpd), "lftp -c 'open {s.url}; cls -l {name}'")
-    return [Contest("list", f"A folder of {count:,} entries, listed", count, "entries/s", entries, digits=0)]

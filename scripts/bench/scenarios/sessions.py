@@ -2,6 +2,7 @@
 
 import os
 
+import data
 import load
 import peers
 from contest import Contest, Entry
@@ -33,19 +34,19 @@ EVENTED = (peers.Nginx, peers.Lighttpd, peers.Pyftpdlib)
 
 def idle(bench):
     full = 1_000 if bench.args.quick else 10_000
-    return [idle_of(bench, full, f"Memory of an idle connection, {full:,} connections")]
+    return [idle_of(bench, "idle", full, f"Memory of an idle connection, {full:,} connections")]
 
 
-def idle_of(bench, full, title, kinds=EVENTED + FORKING):
+def idle_of(bench, name, full, title, kinds=EVENTED + FORKING):
     entries = []
     for server in servers(bench, kinds):
         count = min(full, 500) if isinstance(server, FORKING) else full
-        name = server.name if count == full else f"{server.name} ({count:,})"
+        label = server.name if count == full else f"{server.name} ({count:,})"
         run = held(bench, server, count)
         mine = server.name == "muxftp"
-        entries.append(Entry(name, run, server=server, before=bench.restart(server), ours=mine))
+        entries.append(Entry(label, run, server=server, before=bench.restart(server), ours=mine))
     return Contest(
-        "idle",
+        name,
         title,
         0,
         "KiB each",
@@ -53,6 +54,8 @@ def idle_of(bench, full, title, kinds=EVENTED + FORKING):
         value=lambda cost: cost.extra["each"] / 1024,
         less=True,
         columns=(("seconds to open", "seconds", 2), ("seconds until all have answered again", "asked", 2)),
+        seconds=75,
+        params={"count": full},
     )
 
 
@@ -100,6 +103,8 @@ def connects(bench):
         value=lambda cost: cost.extra["count"] / cost.seconds,
         digits=0,
         columns=(("p99 ms", "p99 ms", 1),),
+        seconds=60,
+        params={"count": full},
     )
     entries = []
     for server in servers(bench, (peers.Nginx, peers.Lighttpd)):
@@ -112,6 +117,7 @@ def connects(bench):
         "requests/s",
         entries,
         digits=0,
+        seconds=20,
     )
     return [first, second]
 
@@ -132,9 +138,21 @@ def shot(bench, name, mode, server, count, **flags):
 MANY_FILES = 10
 
 
+def many_shape(bench):
+    """How many files are transferred, and the bytes of each."""
+    return (100, MIB) if bench.args.quick else (1_000, 10 * MIB)
+
+
+def many_files(bench):
+    """The few files that are transferred again and again."""
+    _, each = many_shape(bench)
+    for number in range(MANY_FILES):
+        data.big(bench.source(f"many-{each}-{number}"), each)
+
+
 def many(bench):
     """1,000 transfers at once and ten at once, down, with pings beside; then up."""
-    total, each = (100, MIB) if bench.args.quick else (1_000, 10 * MIB)
+    total, each = many_shape(bench)
     contests = []
     for at_once in (total, 10):
         title = f"{total:,} × {each // MIB} MiB down, {at_once:,} at once"
@@ -146,11 +164,7 @@ def many(bench):
 
 
 def transfers(bench, name, title, total, each, at_once, up=False):
-    for number in range(MANY_FILES):
-        path = bench.source(f"many-{each}-{number}")
-        if not os.path.exists(path):
-            with open(path, "wb") as file:
-                file.write(os.urandom(each))
+    many_files(bench)
     entries = []
     for server in servers(bench, () if up else (peers.Nginx, peers.Lighttpd)):
         flags = {"connections": total, "at_once": at_once}
@@ -159,10 +173,8 @@ def transfers(bench, name, title, total, each, at_once, up=False):
             flags |= {"path": "inbox/many-{}", "files": MANY_FILES, "put": each}
         else:
             flags |= {"path": f"many-{each}-{{}}", "files": MANY_FILES}
-        entry = beside(bench, server, flags)
-        if not up:
-            entry.before = bench.settled(*(f"many-{each}-{number}" for number in range(MANY_FILES)))
-        entries.append(entry)
+        entries.append(beside(bench, server, flags))
+    rested = [] if up else [f"many-{each}-{number}" for number in range(MANY_FILES)]
     return Contest(
         name,
         title,
@@ -174,6 +186,9 @@ def transfers(bench, name, title, total, each, at_once, up=False):
             ("ping p99 ms", "ping p99 ms", 2),
             ("ping worst ms", "ping worst ms", 1),
         ),
+        seconds=30,
+        params={"crowd": at_once > 10, "count": total},
+        ready=bench.settled(*rested),
     )
 
 

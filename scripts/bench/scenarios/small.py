@@ -16,10 +16,10 @@ def shape(bench):
 
 def down(bench):
     count, size = shape(bench)
-    return [down_of(bench, count, size, f"{count:,} × {size:,} bytes down, a tree")]
+    return [down_of(bench, "small-down", count, size, f"{count:,} × {size:,} bytes down, a tree")]
 
 
-def down_of(bench, count, size, title, every_peer=True):
+def down_of(bench, contest, count, size, title, every_peer=True):
     """The contest of one shape of tree; `every_peer` or the best alone."""
     name = bench.tree(count, size)
     entries = []
@@ -46,7 +46,7 @@ def down_of(bench, count, size, title, every_peer=True):
     limit = entry(bench, "cp -r (the limit)", f"cp -r {bench.source(name)} {target}", None, name, target, "–", False)
     limit.limit = True
     entries.append(limit)
-    return Contest("small-down", title, count, "files/s", entries, digits=0)
+    return Contest(contest, title, count, "files/s", entries, digits=0, params={"count": count})
 
 
 def entry(bench, label, line, server, name, target, verifies, ours):
@@ -76,10 +76,10 @@ def curl_list(bench, name, server):
 
 def up(bench):
     count, size = shape(bench)
-    return [up_of(bench, count, size, f"{count:,} × {size:,} bytes up, a tree")]
+    return [up_of(bench, "small-up", count, size, f"{count:,} × {size:,} bytes up, a tree")]
 
 
-def up_of(bench, count, size, title, every_peer=True):
+def up_of(bench, contest, count, size, title, every_peer=True):
     name = bench.tree(count, size)
     source = bench.source(name)
     entries = []
@@ -114,7 +114,7 @@ def up_of(bench, count, size, title, every_peer=True):
         mirror = "lftp -c 'set net:timeout 20; open {s.url}; mirror -R -P8 {source} {where}'"
         add("vsftpd + lftp ×8", bench.server(peers.Vsftpd), mirror)
         add("scp", bench.server(peers.Sshd), "scp {s.client} -r {source} {s.host}:{folder}/", "MAC")
-    return Contest("small-up", title, count, "files/s", entries, digits=0)
+    return Contest(contest, title, count, "files/s", entries, digits=0, params={"count": count})
 
 
 def curl_up_list(bench, name, server):

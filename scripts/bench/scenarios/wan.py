@@ -1,4 +1,4 @@
-"""A long path: 100 ms there and back, one packet in a thousand lost, 100 Mbit/s."""
+"""A long path: 100 ms there and back, one packet in a thousand lost, 100 Mbit/s. Under bbr; with --full under cubic too."""
 
 import json
 import os
@@ -20,7 +20,7 @@ MIB = 1 << 20
 
 
 def wan(bench):
-    for congestion in ("cubic",) if bench.args.quick else ("cubic", "bbr"):
+    for congestion in ("bbr", "cubic") if bench.args.full else ("bbr",):
         try:
             with link.Link(DELAY, LOSS, RATE, congestion) as path:
                 yield from over(bench, path, congestion)
@@ -36,13 +36,21 @@ def over(bench, path, congestion):
     what = f"100 ms, 0.1 % loss, 100 Mbit/s, {congestion}"
     wide = Far(bench, path)
     entries = large_entries(bench, wide, size)
-    yield Contest("wan-large", f"{size // MIB} MiB down over {what}", size / MIB, "MiB/s", entries, rounds=2, warmups=0)
+    yield contest("wan-large", f"{size // MIB} MiB down over {what}", size / MIB, "MiB/s", entries, congestion, seconds=65)
     entries = small_entries(bench, wide, count)
     title = f"{count:,} × 4,096 bytes down over {what}"
-    yield Contest("wan-small", title, count, "files/s", entries, digits=0, rounds=3, warmups=0)
+    yield contest("wan-small", title, count, "files/s", entries, congestion)
     entries = small_entries(bench, wide, count, up=True)
     title = f"{count:,} × 4,096 bytes up over {what}"
-    yield Contest("wan-small-up", title, count, "files/s", entries, digits=0, rounds=3, warmups=0)
+    yield contest("wan-small-up", title, count, "files/s", entries, congestion)
+
+
+def contest(name, title, amount, unit, entries, congestion, seconds=45):
+    digits = 2 if unit == "MiB/s" else 0
+    params = {"control": congestion, "size": int(amount)}
+    return Contest(
+        name, title, amount, unit, entries, digits=digits, rounds=2, warmups=0, seconds=seconds, params=params
+    )
 
 
 class Far:
@@ -79,7 +87,7 @@ def large_entries(bench, far, size):
     entries = []
     server = far.server(peers.Iperf)
     for streams in (1, STREAMS) if server else ():
-        entries.append(iperf(far, server, f"iperf3, {streams} streams", streams, size))
+        entries.append(iperf(far, server, f"iperf3, {counted(streams)}", streams, size))
 
     def add(label, server, command, verifies="–", mine=False):
         if server:
@@ -139,7 +147,7 @@ def small_entries(bench, far, count, up=False):
     server = far.server(peers.Iperf)
     if server:
         for streams in (1, STREAMS):
-            label = f"the bytes alone: iperf3, {streams} streams"
+            label = f"the bytes alone: iperf3, {counted(streams)}"
             entries.append(iperf(far, server, label, streams, count * 4096, up))
     return entries
 
@@ -160,6 +168,10 @@ def iperf(far, server, label, streams, size, up=False):
 
     run.__doc__ = line
     return Entry(label, run, server=server, limit=True)
+
+
+def counted(streams):
+    return "1 stream" if streams == 1 else f"{streams} streams"
 
 
 def gone(path):
