@@ -289,7 +289,7 @@ impl Client {
         self.upload(Upload::new(what, to.clone()), options)
     }
 
-    /// Gets a file. It appears under its name only complete and verified.
+    /// Gets a file. It appears under its name only complete and (unless the options want otherwise) verified.
     ///
     /// # Errors
     /// Any of [`Error`]; an old file is then as it was.
@@ -299,7 +299,7 @@ impl Client {
         self.download(task, options)
     }
 
-    /// Gets a file into a stream. Only `Ok` says that what was written is right.
+    /// Gets a file into a stream. Only `Ok` says that what was written is right, if it was to be verified.
     ///
     /// # Errors
     /// Any of [`Error`].
@@ -310,7 +310,7 @@ impl Client {
         options: &GetOptions,
     ) -> Result<Outcome> {
         let mut task = Download::new(from.clone(), Target::Stream, None);
-        task.sink = Some(Sink::new(Out::Stream(Box::new(output))));
+        task.sink = Some(Sink::new(Out::Stream(Box::new(output)), options.verify));
         self.download(task, options)
     }
 

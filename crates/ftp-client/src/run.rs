@@ -49,6 +49,8 @@ pub enum LocalTarget {
     File(PathBuf),
     /// A stream.
     Stream(Box<dyn std::io::Write + Send>),
+    /// Nowhere: it is received (and verified, if the options say so) and dropped.
+    Nothing,
     /// The source is a folder; all in it goes into this one, which is made if it is missing.
     Folder(PathBuf),
 }
@@ -248,7 +250,7 @@ fn get_usual(
         }
         let mut lister = Lister::new(context, &queue);
         for source in sources {
-            if want(context, &queue, &mut lister, source).is_err() {
+            if want(context, &queue, &mut lister, source, get.verify).is_err() {
                 break;
             }
         }
@@ -267,17 +269,20 @@ fn want(
     queue: &Queue<Download>,
     lister: &mut Lister<'_>,
     source: GetSource,
+    verify: bool,
 ) -> Result<()> {
     let failed = |local: String, error: Error| -> Result<()> {
         fail_get(context, local, &source.remote, error);
         context.cancel.check()
     };
+    let stream = |out| {
+        let mut task = Download::new(source.remote.clone(), Target::Stream, source.size);
+        task.sink = Some(Sink::new(out, verify));
+        queue.push(task, context.cancel)
+    };
     match source.local {
-        LocalTarget::Stream(stream) => {
-            let mut task = Download::new(source.remote.clone(), Target::Stream, source.size);
-            task.sink = Some(Sink::new(Out::Stream(stream)));
-            queue.push(task, context.cancel)
-        }
+        LocalTarget::Stream(to) => stream(Out::Stream(to)),
+        LocalTarget::Nothing => stream(Out::Nothing),
         LocalTarget::File(path) => match Folder::of(&path) {
             Ok((folder, name)) => queue.push(
                 Download::new(

@@ -246,6 +246,20 @@ impl Session {
         result
     }
 
+    /// Throws `count` bytes of payload of the last frame away, by the cheapest way there is.
+    ///
+    /// # Errors
+    /// As [`Session::payload`].
+    pub(crate) fn skip(&mut self, count: u64) -> Result<()> {
+        let Some(rest) = self.unread.checked_sub(count) else {
+            return Err(Error::Protocol("a frame is shorter than was said".into()));
+        };
+        self.unread = rest;
+        let result = self.wire.discard(count);
+        self.good &= result.is_ok();
+        result
+    }
+
     /// All payload of the last frame.
     ///
     /// # Errors

@@ -122,3 +122,39 @@ fn readme_and_help_have_the_same_flags() {
         assert!(help.contains(&variable), "--{flag} has no variable");
     }
 }
+
+#[test]
+fn what_is_not_verified_is_said() {
+    let (server, scratch) = (server(), Scratch::new("unverified"));
+    fs::write(server.file("f"), vec![7; 3_000_000]).unwrap();
+    let out = scratch.join("out");
+    for (args, words) in [
+        (&["get"][..], None),
+        (&["get", "-v"], Some(", verified")),
+        (&["get", "--no-verify"], Some("not verified")),
+        (&["get", "--no-verify", "-v"], Some("not verified")),
+        (&["get", "--no-verify", "-q"], None),
+    ] {
+        let ran = client(&server).args(args).arg("f").arg(&out).run().ok();
+        match words {
+            Some(words) => assert!(ran.stderr.contains(words), "{args:?}: {}", ran.stderr),
+            None => assert_eq!(ran.stderr, "", "{args:?}"),
+        }
+        assert_eq!(fs::read(&out).unwrap().len(), 3_000_000);
+        fs::remove_file(&out).unwrap();
+    }
+    for (flag, verified) in [(None, true), (Some("--no-verify"), false)] {
+        for to in [out.to_str().unwrap(), "/dev/null"] {
+            let ran = client(&server)
+                .args(["--json", "get"])
+                .args(flag)
+                .args(["f", to])
+                .run()
+                .ok();
+            let events = ran.events();
+            let last = |kind: &str| events.iter().rfind(|event| event["event"] == kind);
+            assert_eq!(last("done").unwrap()["verified"], verified, "{to}");
+            assert_eq!(last("summary").unwrap()["verified"], verified, "{to}");
+        }
+    }
+}

@@ -169,6 +169,10 @@ pub(super) struct Get {
     )]
     #[arg(value_parser = clap::value_parser!(u8).range(1..=16))]
     pub(super) streams: u8,
+    /// Do not hash what arrives: a damage on the way that TCP does not see goes unnoticed. What is gone
+    /// on with after a break, and what comes over several streams, is verified all the same
+    #[arg(long)]
+    pub(super) no_verify: bool,
     /// Start over instead of going on where an earlier attempt broke
     #[arg(long)]
     pub(super) no_resume: bool,
@@ -304,7 +308,7 @@ Examples:
 
 const GET_EXAMPLES: &str = "\
 With one path, it comes into the current folder under its own name. With more, the last is the
-destination, as cp has it. A file appears only when it is complete and verified.
+destination, as cp has it. A file appears only when it is complete and verified (--no-verify: complete).
 
 Examples:
   ftp-client get docs/a.txt            ./a.txt

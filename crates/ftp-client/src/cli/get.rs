@@ -1,10 +1,11 @@
 //! `get`: what goes where, as cp would have it.
 
 use std::ffi::{OsStr, OsString};
-use std::fs::OpenOptions;
+use std::fs::{File, OpenOptions};
 use std::path::{Path, PathBuf};
 
 use ftp_proto::{Kind, VPath};
+use rustix::fs::{major, minor};
 
 use super::args::Get;
 use super::exit::Exit;
@@ -14,6 +15,9 @@ use crate::download::GetOptions;
 use crate::error::{Error, Result};
 use crate::remote::remote_arg;
 use crate::run::{GetSource, LocalTarget, get_all};
+
+/// The device `/dev/null`: 1:3 on Linux, null(4).
+const NULL: (u32, u32) = (1, 3);
 
 /// Where things go here.
 #[derive(Clone, Debug, PartialEq, Eq)]
@@ -29,7 +33,7 @@ enum Destination {
 pub(super) fn run(scene: &Scene, args: &Get) -> Result<Exit> {
     let (sources, destination) = plan(args)?;
     if destination == Destination::Stdout {
-        return cat::print(scene, sources);
+        return cat::print(scene, sources, !args.no_verify);
     }
     let mut client = scene.connect()?;
     let stats = client.stat_all(&sources)?;
@@ -47,6 +51,7 @@ pub(super) fn run(scene: &Scene, args: &Get) -> Result<Exit> {
         resume: !args.no_resume,
         sync: args.fsync,
         streams: args.streams,
+        verify: !args.no_verify,
     };
     let summary = get_all(
         &scene.config.options,
@@ -151,6 +156,19 @@ fn place(remote: VPath, stat: &Result<Stat>, destination: &Destination) -> Resul
     })
 }
 
+/// What is written into an open file that is no regular one.
+pub(super) fn open_stream(file: File) -> LocalTarget {
+    use std::os::unix::fs::{FileTypeExt as _, MetadataExt as _};
+    let drops = file.metadata().is_ok_and(|meta| {
+        meta.file_type().is_char_device() && (major(meta.rdev()), minor(meta.rdev())) == NULL
+    });
+    if drops {
+        LocalTarget::Nothing
+    } else {
+        LocalTarget::Stream(Box::new(file))
+    }
+}
+
 /// A device or a FIFO that stands there is written into, never replaced.
 fn file_or_device(path: PathBuf) -> Result<LocalTarget> {
     use std::os::unix::fs::FileTypeExt as _;
@@ -160,7 +178,7 @@ fn file_or_device(path: PathBuf) -> Result<LocalTarget> {
             .write(true)
             .open(&path)
             .map_err(|error| Error::local(format!("open {}", path.display()), error))?;
-        return Ok(LocalTarget::Stream(Box::new(file)));
+        return Ok(open_stream(file));
     }
     Ok(LocalTarget::File(path))
 }

@@ -60,6 +60,8 @@ fn as_cp_has_it() {
 #[test]
 fn a_device_is_written_into_and_never_replaced() {
     let target = file_or_device(PathBuf::from("/dev/null")).unwrap();
+    assert!(matches!(target, LocalTarget::Nothing));
+    let target = file_or_device(PathBuf::from("/dev/full")).unwrap();
     assert!(matches!(target, LocalTarget::Stream(_)));
     let target = file_or_device(PathBuf::from("no-such-file")).unwrap();
     assert!(matches!(target, LocalTarget::File(_)));

@@ -85,6 +85,7 @@ pub(super) enum Line<'a> {
     },
     Summary {
         done: u64,
+        verified: bool,
         skipped: u64,
         failed: u64,
         bytes: u64,
@@ -121,6 +122,8 @@ pub(super) struct OutcomeFields {
     #[serde(skip_serializing_if = "Option::is_none")]
     sha256: Option<Digest>,
     #[serde(skip_serializing_if = "Option::is_none")]
+    verified: Option<bool>,
+    #[serde(skip_serializing_if = "Option::is_none")]
     durability: Option<Durability>,
     #[serde(skip_serializing_if = "Option::is_none")]
     resumed: Option<u64>,
@@ -131,18 +134,21 @@ impl From<&Outcome> for OutcomeFields {
         let plain = |outcome| Self {
             outcome,
             sha256: None,
+            verified: None,
             durability: None,
             resumed: None,
         };
         match outcome {
             Outcome::Moved {
                 sha256,
+                verified,
                 durability,
                 resumed,
                 size: _,
             } => Self {
                 outcome: "moved",
                 sha256: Some(*sha256),
+                verified: Some(*verified),
                 durability: *durability,
                 resumed: Some(*resumed),
             },
@@ -189,6 +195,7 @@ impl<'a> Line<'a> {
     pub(super) fn summary(summary: &Summary, seconds: f64, exit: Exit) -> Self {
         Self::Summary {
             done: summary.done,
+            verified: summary.unverified == 0,
             skipped: summary.skipped,
             failed: summary.failed,
             bytes: summary.bytes,
@@ -216,6 +223,7 @@ mod tests {
         let outcome = Outcome::Moved {
             size: 3,
             sha256: Digest([0; 32]),
+            verified: true,
             durability: Some(Durability::Full),
             resumed: 0,
         };
@@ -228,7 +236,7 @@ mod tests {
                     outcome: (&outcome).into(),
                 },
                 format!(
-                    r#"{{"event":"done","item":1,"way":"put","local":"a\nb","remote":"x","size":3,"outcome":"moved","sha256":"{zeros}","durability":"full","resumed":0}}"#
+                    r#"{{"event":"done","item":1,"way":"put","local":"a\nb","remote":"x","size":3,"outcome":"moved","sha256":"{zeros}","verified":true,"durability":"full","resumed":0}}"#
                 ),
             ),
             (

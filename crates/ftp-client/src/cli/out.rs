@@ -145,11 +145,12 @@ impl Out {
         if self.voice.progress || self.voice.verbose {
             let files = if summary.done == 1 { "file" } else { "files" };
             let mut words = format!(
-                "{} {files}, {} in {:.1} s ({}), verified",
+                "{} {files}, {} in {:.1} s ({}), {}",
                 summary.done,
                 text::size(summary.bytes),
                 time.as_secs_f64(),
                 text::rate(summary.bytes - summary.resumed.min(summary.bytes), time),
+                verified(summary),
             );
             if summary.resumed > 0 {
                 words += &format!("; {} were there already", text::size(summary.resumed));
@@ -161,6 +162,8 @@ impl Out {
                 words += &format!("; {} failed", summary.failed);
             }
             self.note(&words);
+        } else if summary.unverified > 0 {
+            self.note(&format!("ftp-client: {}: {}", self.verb, verified(summary)));
         }
         exit
     }
@@ -232,7 +235,7 @@ impl Out {
         if !self.voice.verbose {
             return;
         }
-        let how = match outcome {
+        let mut how = match outcome {
             Outcome::Moved { size, resumed, .. } if *resumed > 0 => format!(
                 "{}, of which {} were there already",
                 text::size(*size),
@@ -242,6 +245,15 @@ impl Out {
             Outcome::Made => "folder".into(),
             Outcome::Kept => "kept what is there".into(),
         };
+        if matches!(
+            outcome,
+            Outcome::Moved {
+                verified: false,
+                ..
+            }
+        ) {
+            how += ", not verified";
+        }
         let (local, remote) = (text::escape(&item.local), text::escape(&item.remote));
         let way = item.way.as_str();
         self.note(&format!("{way} {local} {remote}: {how}"));
@@ -319,6 +331,15 @@ impl Observer for Out {
                 ));
             }
         }
+    }
+}
+
+/// How far what is done is verified.
+fn verified(summary: &Summary) -> String {
+    match summary.unverified {
+        0 => "verified".into(),
+        count if count >= summary.done => "not verified, as it was asked for".into(),
+        count => format!("{count} of them not verified, as it was asked for"),
     }
 }
 

@@ -11,6 +11,8 @@ mod stream;
 mod task;
 #[cfg(test)]
 mod tests;
+#[cfg(test)]
+mod unverified_tests;
 mod writer;
 
 pub use options::GetOptions;

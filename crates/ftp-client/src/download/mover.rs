@@ -7,7 +7,7 @@ use ftp_proto::wire::{Code, ErrorBody, ReplyHead, RequestHead};
 
 use super::options::GetOptions;
 use super::prove::time_to_hash;
-use super::sink::KEEP_BYTES;
+use super::sink::{KEEP_BYTES, Sink};
 use super::task::{Download, Flight, Stage, Target};
 use crate::error::{Error, Result};
 use crate::net::{Pool, Wait};
@@ -90,8 +90,25 @@ impl<'a> Downloader<'a> {
         let number = *task
             .number
             .get_or_insert_with(|| self.context.numbers.next());
-        if let Some(sink) = &task.sink {
+        if let Some(sink) = &mut task.sink {
             let offset = sink.written();
+            if let Err(error) = sink.look_back(self.context.cancel) {
+                if error.is_final() {
+                    self.give_back(task);
+                    return Err(error);
+                }
+                let item = task.item(number, None);
+                self.settle(task, &item, Err(error));
+                return Ok(());
+            }
+            if offset > 0 && !sink.verifies() && sink.etag.is_none() {
+                // Neither a digest nor a mark would tell another file's rest from this one's.
+                let error = Error::Lost("what came cannot be gone on with unverified".into());
+                task.sink = None;
+                let item = task.item(number, None);
+                self.settle(task, &item, Err(error));
+                return Ok(());
+            }
             return self.fetch(session, task, offset);
         }
         if self.options.resume && task.size.is_none_or(|size| size >= KEEP_BYTES) {
@@ -232,7 +249,7 @@ impl<'a> Downloader<'a> {
 
     /// The connection broke in the middle of this one: it will be asked for again, first of all.
     pub(super) fn give_back(&mut self, mut task: Download) {
-        let written = task.sink.as_ref().map_or(0, super::sink::Sink::written);
+        let written = task.sink.as_ref().map_or(0, Sink::written);
         if written > task.reached {
             task.reached = written;
             self.progress += 1;

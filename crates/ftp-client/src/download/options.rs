@@ -9,6 +9,10 @@ pub struct GetOptions {
     pub sync: bool,
     /// Connections over which one file of 64 MiB or more comes at once.
     pub streams: u8,
+    /// Whether what arrives is hashed and compared with the server's digest. Without it a damage on the way
+    /// that TCP does not see goes unnoticed. What is gone on with, and what comes over several streams, is
+    /// verified all the same.
+    pub verify: bool,
 }
 
 impl Default for GetOptions {
@@ -17,6 +21,7 @@ impl Default for GetOptions {
             resume: true,
             sync: false,
             streams: 1,
+            verify: true,
         }
     }
 }

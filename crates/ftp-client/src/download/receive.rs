@@ -72,7 +72,7 @@ impl Downloader<'_> {
         }
         let sink = match task.sink.take() {
             Some(sink) => Ok(sink),
-            None => open(&task.target),
+            None => open(&task.target, self.options.verify),
         };
         let mut sink = match sink {
             Ok(sink) => sink,
@@ -83,9 +83,12 @@ impl Downloader<'_> {
             }
         };
         sink.etag = first.etag.clone();
+        if sink.is_blind() {
+            return self.drop_all(session, task, &item, first, (&announced, sink));
+        }
         let writer = Writer::start(sink);
         let mut last = None;
-        let result = self.blocks(session, &item, first, &announced, &writer, &mut last);
+        let result = self.blocks(session, &item, first, &announced, (&writer, &mut last));
         if let Some(block) = last.take() {
             writer.write(block);
         }
@@ -156,7 +159,7 @@ impl Downloader<'_> {
             return Err(error);
         }
         let mode = announced.meta.mode.unwrap_or(USUAL_MODE);
-        let result = open_small(&task.target, mode).and_then(|mut sink| {
+        let result = open_small(&task.target, mode, self.options.verify).and_then(|mut sink| {
             sink.write(&buffer)?;
             finish(sink, announced, sha256(head)?)
         });
@@ -166,30 +169,54 @@ impl Downloader<'_> {
         Ok(())
     }
 
-    /// Receives frame after frame; blocks go to the writer when they are full, the last one stays in `last`.
+    /// Takes all of a file that nobody wants to look at.
+    fn drop_all(
+        &mut self,
+        session: &mut Session,
+        mut task: Download,
+        item: &Item,
+        first: &ReplyHead,
+        (announced, mut sink): (&Announced, Sink),
+    ) -> Result<()> {
+        let result = self.frames(session, item, first, announced, &mut |session, head| {
+            session.skip(head.len)?;
+            sink.skip(head.len);
+            Ok(true)
+        });
+        match result {
+            Ok(End::Whole(sha256)) => {
+                let result = finish(sink, announced, sha256);
+                self.settle(task, item, result);
+            }
+            Ok(End::Refused(body)) => {
+                task.sink = Some(sink);
+                self.refused(task, item, &body);
+            }
+            // There is no disk.
+            Ok(End::Disk) => {}
+            Err(error) => {
+                task.sink = Some(sink);
+                self.give_back(task);
+                return Err(error);
+            }
+        }
+        Ok(())
+    }
+
+    /// Receives block after block; they go to the writer when they are full, the last one stays in `last`.
     fn blocks(
         &self,
         session: &mut Session,
         item: &Item,
         first: &ReplyHead,
         announced: &Announced,
-        writer: &Writer,
-        last: &mut Option<Block>,
+        (writer, last): (&Writer, &mut Option<Block>),
     ) -> Result<End> {
-        let mut left = announced.length;
-        let mut position = announced.offset;
-        let mut next = None;
-        loop {
-            let head = next.as_ref().unwrap_or(first);
-            left = left
-                .checked_sub(head.len)
-                .ok_or_else(|| Error::Protocol("the server sends more than it announced".into()))?;
+        self.frames(session, item, first, announced, &mut |session, head| {
             let mut rest = usize::try_from(head.len).unwrap_or(usize::MAX);
             while rest > 0 {
                 let Some(mut block) = self.block(last, writer)? else {
-                    session.abort(announced.id)?;
-                    drain(session, head, left)?;
-                    return Ok(End::Disk);
+                    return Ok(false);
                 };
                 let out = block.spare(rest.min(READ_BYTES));
                 let count = out.len();
@@ -204,6 +231,32 @@ impl Downloader<'_> {
                     *last = Some(block);
                 }
                 result?;
+            }
+            Ok(true)
+        })
+    }
+
+    /// Receives frame after frame; `take` takes the payload of each, and says whether it wants more.
+    fn frames(
+        &self,
+        session: &mut Session,
+        item: &Item,
+        first: &ReplyHead,
+        announced: &Announced,
+        take: &mut dyn FnMut(&mut Session, &ReplyHead) -> Result<bool>,
+    ) -> Result<End> {
+        let mut left = announced.length;
+        let mut position = announced.offset;
+        let mut next = None;
+        loop {
+            let head = next.as_ref().unwrap_or(first);
+            left = left
+                .checked_sub(head.len)
+                .ok_or_else(|| Error::Protocol("the server sends more than it announced".into()))?;
+            if !take(session, head)? {
+                session.abort(announced.id)?;
+                drain(session, head, left)?;
+                return Ok(End::Disk);
             }
             position += head.len;
             self.context.tell(&Event::Position(item, position));
@@ -243,30 +296,35 @@ impl Downloader<'_> {
     }
 }
 
-fn open(target: &Target) -> Result<Sink> {
+fn open(target: &Target, verify: bool) -> Result<Sink> {
     match target {
-        Target::File { folder, name } => Ok(Sink::new(Out::File(Partial::create(folder, name)?))),
+        Target::File { folder, name } => {
+            let partial = Partial::create(folder, name)?;
+            Ok(Sink::new(Out::File(partial), verify))
+        }
         Target::Stream => Err(Error::Lost(
             "what was written to a stream cannot be written again".into(),
         )),
     }
 }
 
-fn open_small(target: &Target, mode: u32) -> Result<Sink> {
+fn open_small(target: &Target, mode: u32, verify: bool) -> Result<Sink> {
     match target {
         Target::File { folder, name } => {
             let partial = Partial::create_small(folder, name, mode)?;
-            Ok(Sink::new(Out::File(partial)))
+            Ok(Sink::new(Out::File(partial), verify))
         }
-        Target::Stream => open(target),
+        Target::Stream => open(target, verify),
     }
 }
 
 fn finish(sink: Sink, announced: &Announced, sha256: Digest) -> Result<Outcome> {
-    let digest = sink.finish(announced.size, sha256, announced.meta)?;
+    let verified = sink.verifies();
+    sink.finish(announced.size, sha256, announced.meta)?;
     Ok(Outcome::Moved {
         size: announced.size,
-        sha256: digest,
+        sha256,
+        verified,
         durability: None,
         resumed: announced.offset,
     })

@@ -1,10 +1,13 @@
-//! `Sink`: where received bytes go, hashed on the way; a file only comes into being in [`Sink::finish`].
+//! `Sink`: where received bytes go, hashed on the way unless that was asked for; a file only comes into being in
+//! [`Sink::finish`].
 
 use std::fmt;
 use std::io::Write;
 
 use ftp_proto::Digest;
 
+use super::prove::hash_more;
+use crate::cancel::Cancel;
 use crate::error::{Error, Result};
 use crate::hash::Hasher;
 use crate::local::{Meta, Partial};
@@ -16,27 +19,30 @@ pub(super) const KEEP_BYTES: u64 = 1024 * 1024;
 #[derive(Debug)]
 pub(crate) struct Sink {
     out: Out,
-    hasher: Hasher,
-    /// Bytes written and hashed, from the file's first on.
+    /// `None`: not to be verified.
+    hasher: Option<Hasher>,
+    /// Bytes written, and hashed if there is a hash, from the file's first on.
     written: u64,
     /// The state of the remote file that these bytes belong to.
     pub(super) etag: Option<String>,
 }
 
-/// The two kinds of places.
+/// The kinds of places.
 pub(crate) enum Out {
     /// A file that is not complete yet.
     File(Partial),
     /// A stream that takes what comes; what is wrong shows only at its end.
     Stream(Box<dyn Write + Send>),
+    /// Nowhere: all is dropped, as by `/dev/null`.
+    Nothing,
 }
 
 impl Sink {
-    /// An empty one.
-    pub(crate) fn new(out: Out) -> Self {
+    /// An empty one; one that is not to `verify` believes the server.
+    pub(crate) fn new(out: Out, verify: bool) -> Self {
         Self {
             out,
-            hasher: Hasher::default(),
+            hasher: verify.then(Hasher::default),
             written: 0,
             etag: None,
         }
@@ -46,7 +52,7 @@ impl Sink {
     pub(super) fn behind(partial: Partial, hasher: Hasher, len: u64, etag: Option<String>) -> Self {
         Self {
             out: Out::File(partial),
-            hasher,
+            hasher: Some(hasher),
             written: len,
             etag,
         }
@@ -57,7 +63,39 @@ impl Sink {
     }
 
     pub(super) fn is_stream(&self) -> bool {
-        matches!(self.out, Out::Stream(_))
+        matches!(self.out, Out::Stream(_) | Out::Nothing)
+    }
+
+    /// Whether what arrives is compared with the server's digest in the end.
+    pub(super) fn verifies(&self) -> bool {
+        self.hasher.is_some()
+    }
+
+    /// Whether nobody looks at the bytes.
+    pub(super) fn is_blind(&self) -> bool {
+        matches!(self.out, Out::Nothing) && !self.verifies()
+    }
+
+    /// So many bytes came, and nobody looked at them.
+    pub(super) fn skip(&mut self, count: u64) {
+        self.written += count;
+    }
+
+    /// Before it is gone on with: what was written to a file and not hashed is hashed now, so that the whole
+    /// will be verified. What went into a stream cannot be read again.
+    ///
+    /// # Errors
+    /// [`Error::Local`], [`Error::Interrupted`].
+    pub(super) fn look_back(&mut self, cancel: &Cancel) -> Result<()> {
+        if let Out::File(partial) = &self.out
+            && self.hasher.is_none()
+            && self.written > 0
+        {
+            let mut hasher = Hasher::default();
+            hash_more(partial, &mut hasher, 0, self.written, cancel)?;
+            self.hasher = Some(hasher);
+        }
+        Ok(())
     }
 
     /// Takes the next bytes.
@@ -66,7 +104,9 @@ impl Sink {
     /// [`Error::Local`]; [`Error::OutputClosed`] for a pipe that nobody reads.
     pub(super) fn write(&mut self, bytes: &[u8]) -> Result<()> {
         self.put(bytes)?;
-        self.hasher.update(bytes);
+        if let Some(hasher) = &mut self.hasher {
+            hasher.update(bytes);
+        }
         Ok(())
     }
 
@@ -84,18 +124,20 @@ impl Sink {
                     Error::local("write to the output", error)
                 }
             })?,
+            Out::Nothing => {}
         }
         self.written += bytes.len() as u64;
         Ok(())
     }
 
-    /// The running hash, to be given back by [`Sink::give_hasher`] with all in it that was [put](Sink::put).
-    pub(super) fn take_hasher(&mut self) -> Hasher {
-        std::mem::take(&mut self.hasher)
+    /// The running hash, if there is one, to be given back by [`Sink::give_hasher`] with all in it that was
+    /// [put](Sink::put).
+    pub(super) fn take_hasher(&mut self) -> Option<Hasher> {
+        self.hasher.take()
     }
 
     /// The hash is home again.
-    pub(super) fn give_hasher(&mut self, hasher: Hasher) {
+    pub(super) fn give_hasher(&mut self, hasher: Option<Hasher>) {
         self.hasher = hasher;
     }
 
@@ -103,21 +145,22 @@ impl Sink {
     ///
     /// # Errors
     /// [`Error::Integrity`] and [`Error::Local`]; no file has appeared then, the old one is as it was.
-    pub(super) fn finish(self, size: u64, sha256: Digest, meta: Meta) -> Result<Digest> {
-        let ours = self.hasher.finish();
-        if self.written != size || ours != sha256 {
+    pub(super) fn finish(self, size: u64, sha256: Digest, meta: Meta) -> Result<()> {
+        let ours = self.hasher.map(Hasher::finish);
+        if self.written != size || ours.is_some_and(|ours| ours != sha256) {
+            let ours = ours.map_or_else(String::new, |ours| format!(" with SHA-256 {ours}"));
             return Err(Error::Integrity(format!(
-                "{} bytes with SHA-256 {ours} arrived, but the server says {size} bytes with {sha256}",
+                "{} bytes{ours} arrived, but the server says {size} bytes with {sha256}",
                 self.written
             )));
         }
         match self.out {
-            Out::File(partial) => partial.commit(meta)?,
+            Out::File(partial) => partial.commit(meta),
             Out::Stream(mut stream) => stream
                 .flush()
-                .map_err(|error| Error::local("write to the output", error))?,
+                .map_err(|error| Error::local("write to the output", error)),
+            Out::Nothing => Ok(()),
         }
-        Ok(ours)
     }
 
     /// Leaves a partial for a later run, if it is worth it.
@@ -137,6 +180,7 @@ impl fmt::Debug for Out {
         match self {
             Self::File(partial) => partial.fmt(f),
             Self::Stream(_) => f.write_str("Stream"),
+            Self::Nothing => f.write_str("Nothing"),
         }
     }
 }

@@ -123,6 +123,7 @@ fn once(
     let outcome = Outcome::Moved {
         size: whole.size,
         sha256: digest,
+        verified: true,
         durability: None,
         resumed: from,
     };

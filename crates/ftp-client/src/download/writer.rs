@@ -17,8 +17,8 @@ use crate::net::Block;
 pub(super) struct Writer {
     to: Sender<Arc<Block>>,
     thread: JoinHandle<(Sink, Option<Error>)>,
-    to_hash: Sender<Arc<Block>>,
-    hashing: JoinHandle<Hasher>,
+    /// Where there is something to be hashed.
+    hashing: Option<(Sender<Arc<Block>>, JoinHandle<Hasher>)>,
     failed: Arc<AtomicBool>,
     stream: bool,
 }
@@ -26,17 +26,17 @@ pub(super) struct Writer {
 impl Writer {
     pub(super) fn start(mut sink: Sink) -> Self {
         let (to, blocks) = channel();
-        let (to_hash, hashed) = channel();
         let failed = Arc::new(AtomicBool::new(false));
         let flag = Arc::clone(&failed);
         let stream = sink.is_stream();
-        let hasher = sink.take_hasher();
+        let hashing = sink.take_hasher().map(|hasher| {
+            let (to, blocks) = channel();
+            (to, std::thread::spawn(move || hash(hasher, &blocks)))
+        });
         let thread = std::thread::spawn(move || write(sink, &blocks, &flag));
-        let hashing = std::thread::spawn(move || hash(hasher, &hashed));
         Self {
             to,
             thread,
-            to_hash,
             hashing,
             failed,
             stream,
@@ -46,7 +46,10 @@ impl Writer {
     /// Hands a block over.
     pub(super) fn write(&self, block: Block) {
         let block = Arc::new(block);
-        let hashed = self.to_hash.send(Arc::clone(&block)).is_ok();
+        let hashed = self
+            .hashing
+            .as_ref()
+            .is_none_or(|(to, _)| to.send(Arc::clone(&block)).is_ok());
         if self.to.send(block).is_err() || !hashed {
             self.failed.store(true, Ordering::Relaxed);
         }
@@ -60,12 +63,16 @@ impl Writer {
     /// Waits for the last write; the sink comes home, or what went wrong. With `leave`, a thread that may be
     /// stuck in a write to a pipe is left behind, and its sink with it.
     pub(super) fn finish(self, leave: bool) -> (Option<Sink>, Option<Error>) {
-        drop((self.to, self.to_hash));
+        drop(self.to);
+        let hashing = self.hashing.map(|(to, thread)| {
+            drop(to);
+            thread
+        });
         if leave && self.stream && !self.thread.is_finished() {
             return (None, None);
         }
         let written = self.thread.join();
-        match (written, self.hashing.join()) {
+        match (written, hashing.map(JoinHandle::join).transpose()) {
             // The hash may be ahead of what was written: such a sink is of no use.
             (Ok((_, Some(error))), Ok(_)) => (None, Some(error)),
             (Ok((mut sink, None)), Ok(hasher)) => {

@@ -51,6 +51,14 @@ impl Inbox {
         count
     }
 
+    /// Drops as much as there is, `most` bytes of it at most; returns how much.
+    pub(super) fn skip(&mut self, most: u64) -> u64 {
+        let there = self.end - self.start;
+        let count = usize::try_from(most).map_or(there, |most| most.min(there));
+        self.consume(count);
+        count as u64
+    }
+
     /// Where the next bytes go, `most` of them; [`Inbox::grow`] says how many came.
     pub(super) fn spare(&mut self, most: usize) -> &mut [u8] {
         if self.bytes.len() - self.end < most && self.start > 0 {
@@ -83,7 +91,9 @@ mod tests {
         assert_eq!(inbox.pending(), [7; 3]);
         assert_eq!(inbox.spare(usize::MAX).len(), INBOX_BYTES - 3);
         let mut out = [0; 8];
-        assert_eq!(inbox.take(&mut out), 3);
+        assert_eq!(inbox.skip(1), 1);
+        assert_eq!(inbox.take(&mut out), 2);
+        assert_eq!(inbox.skip(1), 0);
         assert!(inbox.pending().is_empty());
     }
 }

@@ -4,6 +4,8 @@ use std::io::{self, IoSlice, Read as _, Write as _};
 use std::net::{Shutdown, TcpStream};
 use std::os::fd::{AsFd, BorrowedFd};
 
+use rustix::net::{RecvFlags, recv};
+
 /// A nonblocking connection.
 #[derive(Debug)]
 pub(crate) enum Transport {
@@ -16,6 +18,17 @@ impl Transport {
     pub(crate) fn read(&mut self, buf: &mut [u8]) -> io::Result<usize> {
         match self {
             Self::Plain(stream) => retry(|| stream.read(buf)),
+        }
+    }
+
+    /// Throws away what is there, as much as `scratch` could hold (what that holds then means nothing);
+    /// `WouldBlock` if nothing is. The kernel drops it without copying (tcp(7), `MSG_TRUNC`).
+    pub(crate) fn skip(&mut self, scratch: &mut [u8]) -> io::Result<usize> {
+        match self {
+            Self::Plain(stream) => retry(|| {
+                let (count, _) = recv(&*stream, &mut *scratch, RecvFlags::TRUNC)?;
+                Ok(count)
+            }),
         }
     }
 

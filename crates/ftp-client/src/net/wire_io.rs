@@ -19,6 +19,8 @@ use crate::error::{Error, Result, plain};
 
 /// Longest header, in either direction.
 const HEADER_BYTES: u32 = 64 * 1024;
+/// Bytes thrown away at once at most.
+const SKIP_BYTES: u64 = 1024 * 1024;
 
 /// How long to wait for something.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
@@ -161,25 +163,10 @@ impl Wire {
     pub(crate) fn payload(&mut self, out: &mut [u8]) -> Result<()> {
         self.bulk = out.len() >= INBOX_BYTES;
         let mut filled = self.inbox.take(out);
-        let mut since = Instant::now();
         while let Some(rest) = out.get_mut(filled..)
             && !rest.is_empty()
         {
-            match self.transport.read(rest) {
-                Ok(0) => return Err(Error::Lost(CLOSED_INSIDE.into())),
-                Ok(count) => {
-                    filled += count;
-                    since = Instant::now();
-                }
-                Err(error) if error.kind() == io::ErrorKind::WouldBlock => {
-                    if self.flush() > 0 {
-                        since = Instant::now();
-                    }
-                    self.wait(since, Duration::ZERO)?;
-                }
-                Err(error) => return Err(Error::Lost(lost(&error))),
-            }
-            self.cancel.check()?;
+            filled += self.moved(|transport| transport.read(rest))?;
         }
         Ok(())
     }
@@ -189,15 +176,41 @@ impl Wire {
     /// # Errors
     /// As [`Wire::payload`].
     pub(crate) fn discard(&mut self, mut count: u64) -> Result<()> {
-        let mut scratch = [0; 16 * 1024];
+        self.bulk = count >= INBOX_BYTES as u64;
+        count -= self.inbox.skip(count);
+        // Nothing is written into it: its pages are never made.
+        let most = count.min(SKIP_BYTES);
+        let mut scratch = vec![0; usize::try_from(most).unwrap_or_default()];
         while count > 0 {
             let most = usize::try_from(count)
                 .unwrap_or(usize::MAX)
                 .min(scratch.len());
-            self.payload(scratch.get_mut(..most).unwrap_or_default())?;
-            count -= most as u64;
+            let out = scratch.get_mut(..most).unwrap_or_default();
+            count -= self.moved(|transport| transport.skip(out))? as u64;
         }
         Ok(())
+    }
+
+    /// Waits until `read` gives something; how many bytes.
+    fn moved(
+        &mut self,
+        mut read: impl FnMut(&mut Transport) -> io::Result<usize>,
+    ) -> Result<usize> {
+        let mut since = Instant::now();
+        loop {
+            self.cancel.check()?;
+            match read(&mut self.transport) {
+                Ok(0) => return Err(Error::Lost(CLOSED_INSIDE.into())),
+                Ok(count) => return Ok(count),
+                Err(error) if error.kind() == io::ErrorKind::WouldBlock => {
+                    if self.flush() > 0 {
+                        since = Instant::now();
+                    }
+                    self.wait(since, Duration::ZERO)?;
+                }
+                Err(error) => return Err(Error::Lost(lost(&error))),
+            }
+        }
     }
 
     fn parse(&mut self) -> Result<Option<ReplyHead>> {

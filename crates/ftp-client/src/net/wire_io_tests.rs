@@ -18,6 +18,29 @@ fn wire(peer: &Peer, patience: Duration) -> Wire {
 const LONG: Duration = Duration::from_secs(30);
 
 #[test]
+fn what_is_thrown_away_is_exactly_so_much() {
+    const LEN: usize = 3_000_001;
+    let peer = Peer::start(1, |_, line| {
+        for id in 1..=3_u64 {
+            line.send(&format!(r#"{{"id":{id}}}"#), &vec![b'{'; LEN]);
+        }
+        line.until_closed();
+    });
+    let mut wire = wire(&peer, LONG);
+    for id in 1..=3 {
+        let head = wire.head(Wait::USUAL).unwrap().unwrap();
+        assert_eq!((head.id, head.len), (id, LEN as u64));
+        let mut some = [0; 5];
+        wire.payload(&mut some).unwrap();
+        assert_eq!(&some, b"{{{{{");
+        wire.discard(7).unwrap();
+        wire.discard(head.len - 12).unwrap();
+    }
+    drop(wire);
+    peer.join();
+}
+
+#[test]
 fn any_split_gives_the_same_frames() {
     let peer = Peer::start(1, |_, line| {
         let mut bytes = Vec::new();

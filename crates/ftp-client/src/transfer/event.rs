@@ -48,12 +48,14 @@ pub struct Item {
 /// How one item ended well.
 #[derive(Clone, Debug, PartialEq, Eq)]
 pub enum Outcome {
-    /// Moved and verified.
+    /// Moved and verified, unless that was not wanted.
     Moved {
         /// Bytes of the file.
         size: u64,
-        /// SHA-256 of the whole file.
+        /// SHA-256 of the whole file; where it was not verified, the server's alone.
         sha256: Digest,
+        /// Whether what arrived was hashed and compared.
+        verified: bool,
         /// How safe it is on the server; `None` for a download.
         durability: Option<Durability>,
         /// Bytes that an earlier attempt had moved.

@@ -8,8 +8,10 @@ use crate::error::Error;
 /// What a run achieved.
 #[derive(Debug, Default)]
 pub struct Summary {
-    /// Files moved and verified, and folders made.
+    /// Files moved, and folders made.
     pub done: u64,
+    /// Of these, files that were not verified, as it was asked for.
+    pub unverified: u64,
     /// Files that were to be kept, and what was left out (links, devices).
     pub skipped: u64,
     /// Failures.
@@ -29,6 +31,7 @@ impl Summary {
     /// Adds another run's.
     pub fn add(&mut self, other: Self) {
         self.done += other.done;
+        self.unverified += other.unverified;
         self.skipped += other.skipped;
         self.bytes += other.bytes;
         self.resumed += other.resumed;
@@ -59,8 +62,15 @@ impl Tally {
     pub(crate) fn done(&self, outcome: &Outcome) {
         let mut summary = self.lock();
         match outcome {
-            Outcome::Moved { size, resumed, .. } => {
+            Outcome::Moved {
+                size,
+                resumed,
+                verified,
+                sha256: _,
+                durability: _,
+            } => {
                 summary.done += 1;
+                summary.unverified += u64::from(!verified);
                 summary.bytes += size;
                 summary.resumed += resumed;
             }

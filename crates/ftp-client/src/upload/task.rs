@@ -157,6 +157,7 @@ impl Flight {
         Ok(Outcome::Moved {
             size,
             sha256: digest,
+            verified: true,
             durability: Some(head.durability.unwrap_or(Durability::None)),
             resumed: self.resumed,
         })
