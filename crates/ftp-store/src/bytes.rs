@@ -2,7 +2,7 @@
 //!
 //! It knows neither its name nor its owner; what it says of its length is what it wrote or read.
 
-use std::os::fd::OwnedFd;
+use std::os::fd::{AsFd, OwnedFd};
 use std::sync::Arc;
 
 use ftp_proto::Digest;
@@ -66,10 +66,7 @@ impl Bytes {
 
     /// Drops everything.
     pub(crate) fn restart(&mut self) -> Result<(), Errno> {
-        self.take_back(&Mark {
-            hasher: Sha256::new(),
-            len: 0,
-        })
+        self.take_back(&Mark::start())
     }
 
     /// Drops what came after `mark`.
@@ -100,6 +97,21 @@ impl Bytes {
 }
 
 impl Mark {
+    /// Of an empty file.
+    pub(crate) fn start() -> Self {
+        Self {
+            hasher: Sha256::new(),
+            len: 0,
+        }
+    }
+
+    /// Whether `file` still begins with the bytes that were there. Reads them all.
+    pub(crate) fn holds(&self, file: impl AsFd) -> Result<bool, Errno> {
+        let mut hasher = Sha256::new();
+        let len = scratch::read_range(file, 0, self.len, |piece| hasher.update(piece))?;
+        Ok(len == self.len && Digest(hasher.finalize().into()) == self.digest())
+    }
+
     pub(crate) fn len(&self) -> u64 {
         self.len
     }

@@ -172,10 +172,11 @@ impl Partials {
         if !live.place.holds(&file)? {
             return Ok(None);
         }
+        let grown = Stat::of(&file)?.size() != seen.len();
         let number = gate.numbers;
         gate.numbers += 1;
         gate.users += 1;
-        let tenure = Tenure {
+        let mut tenure = Tenure {
             partials: Arc::clone(self),
             live: Arc::clone(live),
             safety: Arc::clone(safety),
@@ -187,6 +188,11 @@ impl Partials {
         // Only what is on stable storage may be shown; the writer need not wait for that.
         if safety.durability != Durability::None {
             sys::sync_data(&file)?;
+        }
+        // And only what the file gives back: the digest that runs along knows nothing of a hand that
+        // wrote past it.
+        if grown || !tenure.seen.holds(&file)? {
+            tenure.seen = Mark::start();
         }
         Ok(Some(tenure))
     }

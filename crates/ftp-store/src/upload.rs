@@ -189,6 +189,11 @@ impl Upload {
             Body::Once(temp, bytes) => (temp, bytes, None),
             Body::Partial(tenure) => {
                 let (temp, bytes) = tenure.seal().map_err(|errno| told(&path, errno))?;
+                // It stood under a name for long: another hand may have been there.
+                if Stat::of(bytes.file()).at(&path)?.size() != bytes.len() {
+                    let words = "the partial was changed by another program";
+                    return Err(refuse(FaultKind::Changed, &path, words));
+                }
                 (temp, bytes, Some(tenure))
             }
         };

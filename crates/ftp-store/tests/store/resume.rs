@@ -1,7 +1,8 @@
 //! Partials: what a broken upload leaves, who may go on with it, and that two never mix.
 
-use std::fs;
-use std::os::unix::fs::symlink;
+use std::fs::{self, OpenOptions};
+use std::os::unix::fs::{FileExt, symlink};
+use std::path::Path;
 
 use ftp_proto::Durability;
 use ftp_proto::session::{CreateOptions, DiskOp, FaultKind, Outcome, Partial};
@@ -344,4 +345,65 @@ fn what_others_planted_under_the_partials_name_is_not_touched() {
         assert_eq!(fs::read(&canary).unwrap(), b"alive", "{trap}");
         assert_eq!(case.names(""), ["f"]);
     }
+}
+
+/// The partial's file.
+fn partial(case: &Case) -> std::path::PathBuf {
+    let names = case.names("");
+    let mut names = names.iter().filter(|name| *name != "f");
+    let name = names.next().expect("a partial");
+    assert_eq!(names.next(), None);
+    case.file(name)
+}
+
+#[test]
+fn what_another_hand_wrote_into_a_live_partial_is_never_gone_on_from() {
+    let flip = |at: u64| {
+        move |path: &Path| {
+            let file = OpenOptions::new().write(true).open(path).unwrap();
+            file.write_all_at(&[0xee], at).unwrap();
+        }
+    };
+    let set_len = |len: u64| {
+        move |path: &Path| {
+            let file = OpenOptions::new().write(true).open(path).unwrap();
+            file.set_len(len).unwrap();
+        }
+    };
+    type Spoil = Box<dyn Fn(&Path)>;
+    let spoils: [Spoil; 5] = [
+        Box::new(flip(0)),
+        Box::new(flip(49_999)),
+        Box::new(flip(60_000)),
+        Box::new(set_len(40_000)),
+        Box::new(set_len(LEN as u64)),
+    ];
+    for spoil in spoils {
+        let case = case();
+        let whole = vec![7; LEN];
+        let (slot, _) = begin(&case);
+        let stale = send(&case, slot, &whole[..50_000]);
+        spoil(&partial(&case));
+        let (slot, shown) = begin(&case);
+        assert_eq!(shown, None);
+        let slot = send(&case, slot, &whole);
+        stored(&case, slot, &whole);
+        drop(stale);
+        assert!(case.read("f") == whole);
+    }
+}
+
+#[test]
+fn a_partial_that_another_hand_made_longer_is_not_stored() {
+    let case = case();
+    case.plant("f", "old");
+    let whole = vec![7; LEN];
+    let (slot, _) = begin(&case);
+    let slot = send(&case, slot, &whole);
+    let path = partial(&case);
+    let file = OpenOptions::new().write(true).open(path).unwrap();
+    file.set_len(LEN as u64 + 1).unwrap();
+    assert_eq!(fault(finish(&case, slot, &whole)).kind, FaultKind::Changed);
+    assert_eq!(case.read("f"), b"old");
+    assert_eq!(case.names(""), ["f"]);
 }
