@@ -10,6 +10,8 @@
 mod framing;
 #[path = "hostile/manners.rs"]
 mod manners;
+#[path = "hostile/memory.rs"]
+mod memory;
 #[path = "hostile/paths.rs"]
 mod paths;
 #[path = "hostile/uploads.rs"]

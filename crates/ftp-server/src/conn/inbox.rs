@@ -16,7 +16,24 @@ impl Inbox {
             self.bytes.drain(..self.start);
             self.start = 0;
         }
+        // No more than that, because memory is counted.
+        self.bytes.reserve_exact(bytes.len());
         self.bytes.extend_from_slice(bytes);
+    }
+
+    /// Bytes of memory it owns.
+    pub(crate) fn memory(&self) -> usize {
+        self.bytes.capacity()
+    }
+
+    /// Bytes of memory it will own after `more` bytes are appended.
+    pub(crate) fn memory_with(&self, more: usize) -> usize {
+        let kept = if self.start >= self.len() {
+            self.len()
+        } else {
+            self.bytes.len()
+        };
+        self.memory().max(kept + more)
     }
 
     /// All that is there.
@@ -61,7 +78,9 @@ mod tests {
         for step in 0..10_000_u32 {
             if rng.bool() {
                 let piece: Vec<u8> = (0..rng.usize(..50)).map(|_| rng.u8(..)).collect();
+                let memory = inbox.memory_with(piece.len());
                 inbox.append(&piece);
+                assert!(inbox.memory() <= memory, "{} > {memory}", inbox.memory());
                 model.extend_from_slice(&piece);
             } else {
                 let n = rng.usize(..60).min(model.len());
@@ -81,7 +100,7 @@ mod tests {
         inbox.consume(4999);
         inbox.consume(9);
         assert!(inbox.is_empty());
-        assert_eq!(inbox.bytes.capacity(), 0);
+        assert_eq!(inbox.memory(), 0);
     }
 
     #[test]

@@ -3,6 +3,7 @@
 use ftp_proto::session::{Appetite, Channel, FileId, Input};
 
 use super::link::{TEXT_READ_MAX, TEXT_READ_MIN};
+use super::memory::TEXT_FREE;
 use super::{Context, Session, Share};
 use crate::conn::Read;
 
@@ -59,11 +60,11 @@ impl Session {
         if self.receive(channel, ctx) {
             return Step::Moved;
         }
+        let room = self.room_for_text(channel, ctx);
         let Some(link) = self.link(channel) else {
             return Step::Stuck;
         };
-        let room = link.text_read.min(ctx.scratch.len());
-        let Some(buffer) = ctx.scratch.get_mut(..room) else {
+        let Some(buffer) = ctx.scratch.get_mut(..room).filter(|room| !room.is_empty()) else {
             return Step::Stuck;
         };
         match link.conn.read(buffer) {
@@ -82,6 +83,46 @@ impl Session {
                 self.read_ended(channel, none, ctx)
             }
         }
+    }
+
+    /// How many bytes of text may be read now: counted beforehand, or few.
+    fn room_for_text(&mut self, channel: Channel, ctx: &mut Context<'_>) -> usize {
+        let Some(link) = self.link(channel).filter(|link| link.conn.readable()) else {
+            return 0;
+        };
+        let room = link.text_read.min(ctx.scratch.len());
+        let needed = link.text_excess(room);
+        let free = TEXT_FREE.saturating_sub(link.conn.inbox.memory_with(0));
+        let others: usize = self.text_excess() - self.link_excess(channel);
+        let more = (others + needed).saturating_sub(self.text_held);
+        if more == 0 || ctx.memory.hold_text(more, ctx.key) {
+            self.text_held += more;
+            return room;
+        }
+        room.min(free)
+    }
+
+    /// Gives back what was counted for text that was consumed.
+    pub(super) fn settle_text(&mut self, ctx: &mut Context<'_>) {
+        if self.text_held == 0 {
+            return;
+        }
+        let excess = self.text_excess();
+        if let Some(over) = self.text_held.checked_sub(excess) {
+            ctx.memory.drop_text(over);
+            self.text_held = excess;
+        }
+    }
+
+    fn text_excess(&self) -> usize {
+        let links = self.links.iter().flatten();
+        links.map(|link| link.text_excess(0)).sum()
+    }
+
+    fn link_excess(&self, channel: Channel) -> usize {
+        let link = self.links.get(usize::from(channel.0));
+        link.and_then(Option::as_deref)
+            .map_or(0, |link| link.text_excess(0))
     }
 
     /// Gives the machine the text at hand. Says whether it took any.

@@ -3,10 +3,13 @@
 use std::time::Instant;
 
 use super::EndTimes;
+use super::memory::TEXT_FREE;
 use crate::conn::Conn;
 
 /// Most bytes of one read of protocol text.
 pub(super) const TEXT_READ_MAX: usize = 256 * 1024;
+/// The first read of protocol text: many small requests fit, and little is copied if a payload begins.
+pub(super) const TEXT_READ_FIRST: usize = 16 * 1024;
 /// A read of protocol text between two large payloads: enough for a frame head, and little to copy.
 pub(super) const TEXT_READ_MIN: usize = 1024;
 
@@ -31,10 +34,15 @@ impl Link {
             conn,
             eof: false,
             told_eof: false,
-            text_read: TEXT_READ_MAX,
+            text_read: TEXT_READ_FIRST,
             progress: now,
             lingering: false,
         }
+    }
+
+    /// Memory of text beyond what is free, once `more` bytes have joined it.
+    pub(super) fn text_excess(&self, more: usize) -> usize {
+        self.conn.inbox.memory_with(more).saturating_sub(TEXT_FREE)
     }
 
     /// When the end of this channel has taken too long.

@@ -1,7 +1,8 @@
-//! The memory that sessions share: blocks for payload that comes in, and answers that go out.
+//! The memory that sessions share: blocks for payload that comes in, answers that go out, and text that
+//! is not understood yet.
 //!
-//! Two budgets, so that peers who do not take their answers cannot hold up uploads. A session that
-//! gets nothing stands in line, and is driven again when something comes back.
+//! Three budgets, so that peers who do not take their answers, or do not end their requests, cannot hold
+//! up uploads. A session that gets nothing stands in line, and is driven again when something comes back.
 
 use ftp_store::Block;
 
@@ -16,11 +17,17 @@ const ANSWERS_MIN: usize = 2 * 1024 * 1024;
 /// Most memory for answers of one session, unless it has but one under way.
 pub(crate) const SESSION_ANSWERS: usize = 1024 * 1024;
 
+/// Least memory for text: a few of the longest heads.
+const TEXT_MIN: usize = 512 * 1024;
+/// Text of one channel that is not counted: an ordinary request fits, so it never has to wait.
+pub(crate) const TEXT_FREE: usize = 4 * 1024;
+
 /// Blocks and bytes of one reactor.
 #[derive(Debug)]
 pub(crate) struct Memory {
     blocks: Budget,
     answers: Budget,
+    text: Budget,
     /// Full-size blocks that are free: never more than the budget has room for.
     spare: Vec<Block>,
     /// Something came back since the last call of [`Memory::pop_waiting`] for it.
@@ -31,16 +38,20 @@ pub(crate) struct Memory {
 struct Freed {
     blocks: bool,
     answers: bool,
+    text: bool,
 }
 
 impl Memory {
-    /// At most `bytes` at once: three quarters for blocks (but never less than two), the rest for answers.
+    /// At most `bytes` at once: three sixteenths for answers, one for text, the rest for blocks (but never
+    /// less than two).
     pub(crate) fn new(bytes: usize) -> Self {
-        let answers = (bytes / 4).max(ANSWERS_MIN);
-        let blocks = bytes.saturating_sub(answers).max(2 * BLOCK_BYTES);
+        let answers = (bytes / 16 * 3).max(ANSWERS_MIN);
+        let text = (bytes / 16).max(TEXT_MIN);
+        let blocks = bytes.saturating_sub(answers + text).max(2 * BLOCK_BYTES);
         Self {
             blocks: Budget::new(blocks),
             answers: Budget::new(answers),
+            text: Budget::new(text),
             spare: Vec::new(),
             freed: Freed::default(),
         }
@@ -90,10 +101,31 @@ impl Memory {
         }
     }
 
+    /// Counts bytes of text that are to be held; `false` puts `who` in line.
+    pub(crate) fn hold_text(&mut self, bytes: usize, who: Key) -> bool {
+        self.text.take(bytes, who)
+    }
+
+    /// The inverse of [`Memory::hold_text`].
+    pub(crate) fn drop_text(&mut self, bytes: usize) {
+        if bytes > 0 {
+            self.text.give(bytes);
+            self.freed.text = true;
+        }
+    }
+
     /// Those who may try again: one for what came back, more if there is plenty.
     pub(crate) fn pop_waiting(&mut self, mut wake: impl FnMut(Key)) {
-        let Freed { blocks, answers } = std::mem::take(&mut self.freed);
-        for (budget, freed) in [(&mut self.blocks, blocks), (&mut self.answers, answers)] {
+        let Freed {
+            blocks,
+            answers,
+            text,
+        } = std::mem::take(&mut self.freed);
+        for (budget, freed) in [
+            (&mut self.blocks, blocks),
+            (&mut self.answers, answers),
+            (&mut self.text, text),
+        ] {
             for _ in 0..(budget.free() / BLOCK_BYTES).max(usize::from(freed)) {
                 let Some(key) = budget.pop_waiting() else {
                     break;
@@ -135,6 +167,18 @@ mod tests {
         assert!(memory.spare.is_empty());
         memory.recycle(second);
         assert!(memory.spare.is_empty(), "its bytes are still counted");
+    }
+
+    #[test]
+    fn text_has_a_line_of_its_own() {
+        let (a, b) = (Key::from_usize(0), Key::from_usize(1));
+        let mut memory = Memory::new(0);
+        assert!(memory.hold_text(TEXT_MIN, a));
+        assert!(!memory.hold_text(1, b));
+        assert!(memory.take(1, a).is_some() && memory.reserve(1, a));
+        memory.drop_text(1);
+        assert_eq!(woken(&mut memory), [b]);
+        assert!(memory.hold_text(1, b));
     }
 
     #[test]

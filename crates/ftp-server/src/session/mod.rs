@@ -92,6 +92,8 @@ pub(crate) struct Session {
     own_jobs: u64,
     /// Memory reserved for answers: those being made and those in the outbox.
     reserved: usize,
+    /// Memory counted for text that is not consumed.
+    text_held: usize,
     /// The part of `reserved` whose answer is still being made.
     reserved_away: usize,
     end_times: EndTimes,
@@ -132,6 +134,7 @@ impl Session {
             own_jobs: 0,
             reserved: 0,
             reserved_away: 0,
+            text_held: 0,
             end_times,
             excused: None,
             since: now,
@@ -247,6 +250,7 @@ impl Session {
             for channel in [Channel::CONTROL, Channel::DATA] {
                 moved |= self.feed(channel, share, ctx);
             }
+            self.settle_text(ctx);
             moved |= self.dispatch(ctx);
             for channel in [Channel::CONTROL, Channel::DATA] {
                 moved |= self.flush(channel, share, ctx);
@@ -281,6 +285,7 @@ impl Session {
             }
         }
         self.lanes.retain(|_, lane| !lane.is_over());
+        self.settle_text(ctx);
         self.dispatch(ctx);
         if self.lanes.is_empty() {
             ctx.memory.unreserve(std::mem::take(&mut self.reserved));
