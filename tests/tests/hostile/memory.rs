@@ -9,7 +9,7 @@ const MIB: u64 = 1 << 20;
 const BUFFERS: u64 = 4;
 
 fn server(more: &[&str]) -> Server {
-    let buffers = BUFFERS.to_string();
+    let buffers = format!("{BUFFERS} MiB");
     let options = Options::new().args(["--buffer-memory", &buffers]);
     Server::start(options.args(more.iter().copied()))
 }

@@ -23,7 +23,7 @@ pub(crate) fn files() -> Vec<String> {
                 if !["target", ".git", "corpus", "artifacts"].contains(&name.as_str()) {
                     open.push(entry.path());
                 }
-            } else if kind.is_file() && name != "Cargo.lock" {
+            } else if kind.is_file() && !["Cargo.lock", ".git"].contains(&name.as_str()) {
                 let path = entry.path();
                 // A file that others write at this moment may vanish; one that is not text has no lines.
                 if fs::read_to_string(&path).is_ok() {
