@@ -166,9 +166,14 @@ def measured(command, server_pids=(), cwd=None, env=None, timeout=600, good=(0,)
     timer = threading.Timer(timeout, os.killpg, (child.pid, signal.SIGKILL))
     timer.daemon = True
     timer.start()
-    with Sampler([child.pid], list(server_pids)) as sampler:
-        complaint = child.stderr.read()
-        _, status, usage = os.wait4(child.pid, 0)
+    try:
+        with Sampler([child.pid], list(server_pids)) as sampler:
+            complaint = child.stderr.read()
+            _, status, usage = os.wait4(child.pid, 0)
+    except BaseException:
+        # A signal ends this run: nothing of it goes on.
+        os.killpg(child.pid, signal.SIGKILL)
+        raise
     seconds = time.monotonic() - begin
     timer.cancel()
     child.returncode = os.waitstatus_to_exitcode(status)
