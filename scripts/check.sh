@@ -17,14 +17,13 @@ step env RUSTDOCFLAGS="-D warnings" cargo doc --workspace --no-deps --locked
 step scripts/hot-paths.sh
 
 # The fuzz targets are a workspace of their own and want nightly and a C++ compiler.
-fuzz=crates/ftp-proto/fuzz/Cargo.toml
-if [ -f "$fuzz" ]; then
+for fuzz in crates/ftp-proto/fuzz/Cargo.toml crates/ftp-access/fuzz/Cargo.toml; do
     step cargo fmt --manifest-path "$fuzz" --check
     if command -v c++ >/dev/null && cargo +nightly --version >/dev/null 2>&1; then
         step cargo +nightly check --manifest-path "$fuzz" --locked
     else
         printf '\n== skipped: compiling the fuzz targets (no nightly toolchain or no C++ compiler)\n'
     fi
-fi
+done
 
 printf '\n== all good, in %s s\n' "$(($(date +%s) - started))"

@@ -1,17 +1,17 @@
 #!/usr/bin/env bash
-# Fuzzes each target of crates/ftp-proto/fuzz for a while, from the kept corpus on.
+# Fuzzes each target of crates/ftp-proto/fuzz and crates/ftp-access/fuzz for a while, from the kept corpus on.
 #
 #   scripts/fuzz.sh [SECONDS] [TARGET…]      60 seconds each, all targets
 #
 # Needs a nightly toolchain; cargo-fuzz is installed if it is not there. A finding is left in
-# crates/ftp-proto/fuzz/artifacts; add it to the corpus with the fix, and `cargo test` replays it for good.
+# the crate's fuzz/artifacts; add it to the corpus with the fix, and `cargo test` replays it for good.
 set -euo pipefail
-cd "$(dirname "$0")/../crates/ftp-proto"
+cd "$(dirname "$0")/../crates"
 
 seconds=${1:-60}
 shift || true
 targets=("$@")
-((${#targets[@]})) || targets=(decoder vpath native_ops)
+((${#targets[@]})) || targets=(decoder vpath native_ops users_file)
 
 if ! rustup toolchain list 2>/dev/null | grep -q '^nightly'; then
     echo "fuzz.sh: no nightly toolchain (rustup toolchain install nightly); nothing was fuzzed" >&2
@@ -20,6 +20,9 @@ fi
 command -v cargo-fuzz >/dev/null || cargo install --locked cargo-fuzz
 
 for target in "${targets[@]}"; do
+    crate=ftp-proto
+    [[ -f ftp-access/fuzz/fuzz_targets/$target.rs ]] && crate=ftp-access
+    pushd "$crate" >/dev/null
     echo "== $target: $seconds s"
     # New inputs go beside the kept ones, which stay few.
     found=fuzz/target/corpus/$target
@@ -29,8 +32,9 @@ for target in "${targets[@]}"; do
         -max_total_time="$seconds" -max_len=4096 -timeout=10 -rss_limit_mb=1024 -print_final_stats=1 \
         >"$log" 2>&1; then
         tail -n 40 "$log" >&2
-        echo "fuzz.sh: $target failed; a finding is in crates/ftp-proto/fuzz/artifacts/$target" >&2
+        echo "fuzz.sh: $target failed; a finding is in crates/$crate/fuzz/artifacts/$target" >&2
         exit 1
     fi
     grep '^stat::' "$log"
+    popd >/dev/null
 done

@@ -65,6 +65,17 @@ const FLOORS: &[Row] = &[
             "ftp_proto::session",
         ],
     ),
+    (
+        "ftp-access",
+        "*",
+        &["*"],
+        &[
+            "ftp_proto::path",
+            "ftp_proto::digest",
+            "ftp_proto::words",
+            "ftp_proto::session",
+        ],
+    ),
     ("ftp-server", "base", &[], &[]),
     ("ftp-server", "metrics", &[], &["ftp_proto::session"]),
     (
@@ -212,6 +223,7 @@ fn imports(path: &str, text: &str) -> Vec<String> {
         "crate",
         "ftp_proto",
         "ftp_store",
+        "ftp_access",
         "ftp_server",
         "ftp_client",
         "ftp_tests",
