@@ -118,73 +118,74 @@ fn guests_come_only_where_they_are_switched_on() {
 }
 
 /// A change of the good file, and the complaint: line, column, and words of the message.
+const BAD: &[(&str, &str, usize, usize, &str)] = &[
+    ("name = \"staff\"", "nmae = \"staff\"", 3, 1, "nmae"),
+    ("[anonymous]", "[anonymouse]", 43, 2, "anonymouse"),
+    ("quota-bytes", "quota_bytes", 21, 1, "quota_bytes"),
+    ("\"1 GiB\"", "\"1 gig\"", 21, 15, "wanted"),
+    ("\"1 GiB\"", "-1", 21, 15, "wanted"),
+    ("\"10 MB/s\"", "0", 9, 15, "at least 1"),
+    ("connections = 2", "connections = 0", 20, 15, "at least 1"),
+    ("connections = 2", "connections = -2", 20, 15, "u32"),
+    ("\"write\"]", "\"wirte\"]", 18, 18, "`write`"),
+    ("\"/in\"", "\"/in/../out\"", 17, 8, "`..`"),
+    ("\"/in\"", "\"//in\"", 17, 8, "absolute"),
+    (
+        "preset = \"full\"",
+        "preset = \"all\"",
+        27,
+        10,
+        "upload-only",
+    ),
+    ("\"10.0.0.0/8\"", "\"10.0.0.1/8\"", 6, 15, "10.0.0.0/8"),
+    ("\"10.0.0.0/8\"", "\"example.org\"", 6, 15, "not an address"),
+    (
+        "[\"10.0.0.0/8\", \"2001:db8::/32\"]",
+        "[]",
+        6,
+        14,
+        "leave it out",
+    ),
+    (
+        "groups = [\"staff\"]",
+        "groups = [\"stuff\"]",
+        15,
+        11,
+        "no group",
+    ),
+    ("name = \"ben\"", "name = \"anna\"", 23, 1, "already"),
+    ("name = \"ben\"", "name = \"ftp\"", 23, 1, "guest"),
+    ("name = \"ben\"", "name = \"../ben\"", 24, 8, "a name is"),
+    ("name = \"ben\"", "name = \"\"", 24, 8, "a name is"),
+    ("\"/srv/shared\"", "\"srv/shared\"", 26, 8, "absolute"),
+    ("\"/srv/shared\"", "\"/srv/../etc\"", 26, 8, "without `..`"),
+    ("\"CN=machine\"", "\"CN=ben\"", 39, 17, "already"),
+    ("certificates = [\"CN=machine\"]\n", "", 37, 1, "neither"),
+    ("root = \"/srv/machine\"\n", "", 37, 1, "no `root`"),
+    ("preset = \"upload-only\"\n", "", 37, 1, "no rights"),
+    ("name = \"off\"\n", "", 30, 1, "no `name`"),
+    ("enabled = false", "enabled = \"no\"", 32, 11, "boolean"),
+    (
+        "enabled = true",
+        "enabled = true\npassword = \"x\"",
+        45,
+        12,
+        "guest",
+    ),
+    (
+        "name = \"staff\"",
+        "name = \"staff\"\nenabled = true",
+        4,
+        11,
+        "group",
+    ),
+    ("name = \"anna\"", "name = \"anna", 13, 13, "string"),
+];
+
 #[test]
 fn a_bad_file_is_refused_whole_with_its_place() {
-    let cases: &[(&str, &str, usize, usize, &str)] = &[
-        ("name = \"staff\"", "nmae = \"staff\"", 3, 1, "nmae"),
-        ("[anonymous]", "[anonymouse]", 43, 2, "anonymouse"),
-        ("quota-bytes", "quota_bytes", 21, 1, "quota_bytes"),
-        ("\"1 GiB\"", "\"1 gig\"", 21, 15, "wanted"),
-        ("\"1 GiB\"", "-1", 21, 15, "wanted"),
-        ("\"10 MB/s\"", "0", 9, 15, "at least 1"),
-        ("connections = 2", "connections = 0", 20, 15, "at least 1"),
-        ("connections = 2", "connections = -2", 20, 15, "u32"),
-        ("\"write\"]", "\"wirte\"]", 18, 18, "`write`"),
-        ("\"/in\"", "\"/in/../out\"", 17, 8, "`..`"),
-        ("\"/in\"", "\"//in\"", 17, 8, "absolute"),
-        (
-            "preset = \"full\"",
-            "preset = \"all\"",
-            27,
-            10,
-            "upload-only",
-        ),
-        ("\"10.0.0.0/8\"", "\"10.0.0.1/8\"", 6, 15, "10.0.0.0/8"),
-        ("\"10.0.0.0/8\"", "\"example.org\"", 6, 15, "not an address"),
-        (
-            "[\"10.0.0.0/8\", \"2001:db8::/32\"]",
-            "[]",
-            6,
-            14,
-            "leave it out",
-        ),
-        (
-            "groups = [\"staff\"]",
-            "groups = [\"stuff\"]",
-            15,
-            11,
-            "no group",
-        ),
-        ("name = \"ben\"", "name = \"anna\"", 23, 1, "already"),
-        ("name = \"ben\"", "name = \"ftp\"", 23, 1, "guest"),
-        ("name = \"ben\"", "name = \"../ben\"", 24, 8, "a name is"),
-        ("name = \"ben\"", "name = \"\"", 24, 8, "a name is"),
-        ("\"/srv/shared\"", "\"srv/shared\"", 26, 8, "absolute"),
-        ("\"/srv/shared\"", "\"/srv/../etc\"", 26, 8, "without `..`"),
-        ("\"CN=machine\"", "\"CN=ben\"", 39, 17, "already"),
-        ("certificates = [\"CN=machine\"]\n", "", 37, 1, "neither"),
-        ("root = \"/srv/machine\"\n", "", 37, 1, "no `root`"),
-        ("preset = \"upload-only\"\n", "", 37, 1, "no rights"),
-        ("name = \"off\"\n", "", 30, 1, "no `name`"),
-        ("enabled = false", "enabled = \"no\"", 32, 11, "boolean"),
-        (
-            "enabled = true",
-            "enabled = true\npassword = \"x\"",
-            45,
-            12,
-            "guest",
-        ),
-        (
-            "name = \"staff\"",
-            "name = \"staff\"\nenabled = true",
-            4,
-            11,
-            "group",
-        ),
-        ("name = \"anna\"", "name = \"anna", 13, 13, "string"),
-    ];
     let mut misplaced = Vec::new();
-    for (old, new, line, column, words) in cases {
+    for (old, new, line, column, words) in BAD {
         let text = good();
         assert!(text.contains(old), "{old}");
         let error = Users::parse(&text.replacen(old, new, 1)).expect_err(new);
@@ -293,17 +294,21 @@ fn live_sessions_stand_or_fall_with_the_new_file() {
     assert!(standing(&passwd(&good(), "anna", &other).unwrap()).is_none());
 }
 
+fn cleo() -> NewUser {
+    NewUser {
+        name: "cleo".into(),
+        hash: Some(HASH.into()),
+        groups: vec!["staff".into()],
+        ..NewUser::default()
+    }
+}
+
 #[test]
 fn changes_keep_everything_else() {
     let other = HASH.replace("t=2", "t=3");
     let changed = passwd(&good(), "anna", &other).unwrap();
     assert_eq!(changed, good().replacen(HASH, &other, 1));
-    let new = NewUser {
-        name: "cleo".into(),
-        hash: Some(HASH.into()),
-        groups: vec!["staff".into()],
-        ..NewUser::default()
-    };
+    let new = cleo();
     let added = add(&good(), &new).unwrap();
     let without = good();
     for line in without.lines() {
@@ -317,10 +322,15 @@ fn changes_keep_everything_else() {
         Users::parse(&good()).unwrap().find("anna")
     );
     assert_eq!(remove(&added, "cleo").unwrap().trim(), good().trim());
+}
+
+#[test]
+fn changes_of_comments_and_of_nothing() {
+    let new = cleo();
     let from_nothing = NewUser {
         root: Some("/srv/x".into()),
         preset: Some(Preset::Full),
-        ..new.clone()
+        ..new
     };
     let from_nothing = NewUser {
         groups: Vec::new(),
@@ -337,6 +347,11 @@ fn changes_keep_everything_else() {
         one.starts_with("# the head\n\n# my users\n[[user]]\nname = \"dora\""),
         "{one}"
     );
+}
+
+#[test]
+fn changes_that_are_refused() {
+    let new = cleo();
     for (outcome, expected) in [
         (
             add(
