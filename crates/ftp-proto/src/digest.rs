@@ -4,7 +4,8 @@
 
 use std::fmt;
 
-use serde::{Deserialize, Deserializer, Serialize, Serializer, de::Error as _};
+use serde::de::{Error, Visitor};
+use serde::{Deserialize, Deserializer, Serialize, Serializer};
 
 /// 32 bytes of SHA-256.
 #[derive(Clone, Copy, PartialEq, Eq, Hash, PartialOrd, Ord)]
@@ -14,25 +15,48 @@ impl Digest {
     /// Reads exactly 64 hex digits, of either case.
     #[must_use]
     pub fn from_hex(text: &str) -> Option<Self> {
+        let pairs = text.as_bytes().as_chunks::<2>().0;
         let mut out = [0; 32];
-        if text.len() != 64 {
-            return None;
+        // Wrong digits are looked for once, at the end.
+        let mut seen = text.len() ^ 64;
+        for (byte, [high, low]) in out.iter_mut().zip(pairs) {
+            let (high, low) = (nibble(*high), nibble(*low));
+            *byte = (high << 4) | (low & 15);
+            seen |= usize::from((high | low) & WRONG);
         }
-        for (byte, pair) in out.iter_mut().zip(text.as_bytes().chunks_exact(2)) {
-            let [high, low] = pair else { return None };
-            *byte = (nibble(*high)? << 4) | nibble(*low)?;
-        }
-        Some(Self(out))
+        (seen == 0).then_some(Self(out))
+    }
+
+    /// Its 64 digits.
+    fn hex(&self) -> [[u8; 2]; 32] {
+        const DIGITS: &[u8; 16] = b"0123456789abcdef";
+        let digit = |nibble: u8| DIGITS.get(usize::from(nibble)).copied().unwrap_or(b'0');
+        self.0.map(|byte| [digit(byte >> 4), digit(byte & 15)])
     }
 }
 
-fn nibble(digit: u8) -> Option<u8> {
-    match digit {
-        b'0'..=b'9' => Some(digit - b'0'),
-        b'a'..=b'f' => Some(digit - b'a' + 10),
-        b'A'..=b'F' => Some(digit - b'A' + 10),
-        _ => None,
+/// What [`nibble`] sets for anything but a digit.
+const WRONG: u8 = 0xf0;
+
+fn nibble(digit: u8) -> u8 {
+    const VALUES: [u8; 256] = values();
+    VALUES.get(usize::from(digit)).copied().unwrap_or(WRONG)
+}
+
+const fn values() -> [u8; 256] {
+    let mut values = [WRONG; 256];
+    let mut digit: u8 = 0;
+    while digit < 16 {
+        let shift = digit as usize;
+        if digit < 10 {
+            values[b'0' as usize + shift] = digit;
+        } else {
+            values[b'a' as usize + shift - 10] = digit;
+            values[b'A' as usize + shift - 10] = digit;
+        }
+        digit += 1;
     }
+    values
 }
 
 impl From<[u8; 32]> for Digest {
@@ -43,14 +67,8 @@ impl From<[u8; 32]> for Digest {
 
 impl fmt::Display for Digest {
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
-        const HEX: &[u8; 16] = b"0123456789abcdef";
-        let mut text = String::with_capacity(64);
-        for byte in self.0 {
-            for nibble in [byte >> 4, byte & 15] {
-                text.push(HEX.get(usize::from(nibble)).map_or('0', |b| char::from(*b)));
-            }
-        }
-        f.pad(&text)
+        let text = self.hex();
+        f.pad(std::str::from_utf8(text.as_flattened()).unwrap_or_default())
     }
 }
 
@@ -62,14 +80,29 @@ impl fmt::Debug for Digest {
 
 impl Serialize for Digest {
     fn serialize<S: Serializer>(&self, serializer: S) -> Result<S::Ok, S::Error> {
-        serializer.collect_str(self)
+        let text = self.hex();
+        serializer.serialize_str(std::str::from_utf8(text.as_flattened()).unwrap_or_default())
     }
 }
 
 impl<'de> Deserialize<'de> for Digest {
     fn deserialize<D: Deserializer<'de>>(deserializer: D) -> Result<Self, D::Error> {
-        let text = String::deserialize(deserializer)?;
-        Self::from_hex(&text).ok_or_else(|| D::Error::custom("sha256 must be 64 hex digits"))
+        deserializer.deserialize_str(Hex)
+    }
+}
+
+/// Takes the text where it stands, without a copy.
+struct Hex;
+
+impl Visitor<'_> for Hex {
+    type Value = Digest;
+
+    fn expecting(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        f.write_str("64 hex digits")
+    }
+
+    fn visit_str<E: Error>(self, text: &str) -> Result<Digest, E> {
+        Digest::from_hex(text).ok_or_else(|| E::custom("sha256 must be 64 hex digits"))
     }
 }
 
@@ -90,5 +123,15 @@ mod tests {
         assert_eq!(Digest::from_hex(""), None);
         assert_eq!(Digest::from_hex(&"g".repeat(64)), None);
         assert_eq!(Digest::from_hex(&"é".repeat(32)), None);
+        for wrong in ["/", ":", "@", "`", "g", "G", "\0", "\u{7f}"] {
+            for at in [0, 1, 62, 63] {
+                let mut text = "0".repeat(64);
+                text.replace_range(at..=at, wrong);
+                assert_eq!(Digest::from_hex(&text), None, "{wrong:?} at {at}");
+            }
+        }
+        for len in [63, 65, 66, 128] {
+            assert_eq!(Digest::from_hex(&"0".repeat(len)), None, "{len}");
+        }
     }
 }

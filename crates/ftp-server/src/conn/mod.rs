@@ -127,13 +127,17 @@ impl Conn {
         self.ready.writable && self.output == Direction::Open
     }
 
-    /// Reads once into `buf`, past the inbox.
+    /// Reads once into `buf`, past the inbox. Asks nothing of a kernel that was empty and has not said
+    /// otherwise since.
     pub(crate) fn read(&mut self, buf: &mut [u8]) -> Read {
         if self.input != Direction::Open {
             return Read::Eof;
         }
         if buf.is_empty() {
             return Read::Bytes(0);
+        }
+        if !self.ready.readable {
+            return Read::Blocked;
         }
         match self.transport.read(buf) {
             Ok(0) => {

@@ -64,6 +64,12 @@ impl Reactor {
         } else {
             Some(Duration::ZERO)
         };
+        // Asked last: from then on letters ring.
+        let timeout = if timeout == Some(Duration::ZERO) || self.mailbox.doze() {
+            timeout
+        } else {
+            Some(Duration::ZERO)
+        };
         match self.poll.poll(&mut self.events, timeout) {
             Err(error) if error.kind() == io::ErrorKind::Interrupted => Ok(()),
             other => other,
