@@ -12,8 +12,12 @@ use crate::error::{Error, Result};
 use crate::hash::Hasher;
 use crate::transfer::{Context, Event, Item, Take};
 
-/// Bytes of a part.
-pub(super) const PART_BYTES: u64 = 8 * 1024 * 1024;
+/// Bytes of a part: least, and most.
+const PART_BYTES: (u64, u64) = (512 * 1024, 8 * 1024 * 1024);
+/// Parts that a stream fetches of a file: so many that no stream is left with much when others have ended.
+const PARTS_EACH: u64 = 16;
+/// Parts that a stream asks for at once while there are many: no round trip is waited for between them.
+const AHEAD_MOST: u64 = 4;
 /// How often a waiter looks at the cancel switch.
 const TICK: Duration = Duration::from_millis(100);
 
@@ -33,6 +37,8 @@ pub(super) struct Plan<'a> {
     context: &'a Context<'a>,
     item: &'a Item,
     size: u64,
+    /// Bytes of a part.
+    part: u64,
     state: Mutex<State>,
     changed: Condvar,
 }
@@ -68,6 +74,7 @@ impl<'a> Plan<'a> {
             context,
             item,
             size,
+            part: part_bytes(size.saturating_sub(from), streams),
             state: Mutex::new(State {
                 next: from,
                 returned: Vec::new(),
@@ -98,7 +105,7 @@ impl<'a> Plan<'a> {
             }
             if state.next < self.size {
                 let start = state.next;
-                state.next = start.saturating_add(PART_BYTES).min(self.size);
+                state.next = start.saturating_add(self.part).min(self.size);
                 return Ok(Take::Item(Part {
                     start,
                     end: state.next,
@@ -111,6 +118,14 @@ impl<'a> Plan<'a> {
             }
             state = self.wait(state);
         }
+    }
+
+    /// Parts that a stream may have asked for at once: fewer towards the end, so that all end together.
+    pub(super) fn ahead(&self) -> usize {
+        let state = self.lock();
+        let left = self.size.saturating_sub(state.next) / self.part;
+        let each = left / (state.streams as u64).max(1);
+        usize::try_from(each.clamp(1, AHEAD_MOST)).unwrap_or(1)
     }
 
     /// A stream could not finish this part: whoever comes first goes on with it.
@@ -228,9 +243,19 @@ impl<'a> Plan<'a> {
     }
 }
 
+/// Bytes of a part where so many streams share so many bytes.
+fn part_bytes(bytes: u64, streams: usize) -> u64 {
+    let (least, most) = PART_BYTES;
+    let each = bytes / (streams as u64).max(1) / PARTS_EACH;
+    each.next_multiple_of(least).clamp(least, most)
+}
+
 #[cfg(test)]
 mod tests {
     use super::*;
+
+    /// Of small files.
+    const PART: u64 = PART_BYTES.0;
     use crate::options::Options;
     use crate::transfer::{Silent, Way};
 
@@ -258,11 +283,11 @@ mod tests {
 
     #[test]
     fn parts_cover_all_and_count_in_any_order() {
-        let size = 2 * PART_BYTES + 6;
+        let size = 2 * PART + 6;
         let (prefix, failure) = check(size, 5, |plan| {
             let parts: Vec<_> = (0..3).map(|_| part(plan)).collect();
             let ends: Vec<_> = parts.iter().map(|part| (part.start, part.end)).collect();
-            let (one, two) = (5 + PART_BYTES, 5 + 2 * PART_BYTES);
+            let (one, two) = (5 + PART, 5 + 2 * PART);
             assert_eq!(ends, [(5, one), (one, two), (two, size)]);
             assert!(matches!(plan.take(false).unwrap(), Take::Later));
             plan.verified(&parts[2]);
@@ -277,8 +302,31 @@ mod tests {
     }
 
     #[test]
+    fn parts_are_many_and_nobody_hoards_the_last() {
+        let mib = 1 << 20;
+        for (bytes, streams, part) in [
+            (0, 1, mib / 2),
+            (64 * mib, 8, mib / 2),
+            (64 * mib, 4, mib),
+            (1 << 40, 16, 8 * mib),
+        ] {
+            assert_eq!(part_bytes(bytes, streams), part, "{bytes} {streams}");
+        }
+        let _ = check(20 * PART, 0, |plan| {
+            let mut ahead = Vec::new();
+            while let Take::Item(part) = plan.take(false).unwrap() {
+                assert_eq!(part.end - part.start, PART);
+                ahead.push(plan.ahead());
+            }
+            assert_eq!((ahead.len(), ahead[0]), (20, 4));
+            assert!(ahead.is_sorted_by(|one, next| one >= next), "{ahead:?}");
+            assert_eq!(ahead[16..], [1; 4]);
+        });
+    }
+
+    #[test]
     fn what_comes_back_is_taken_again_and_wrong_ones_begin_anew() {
-        let (prefix, failure) = check(PART_BYTES, 0, |plan| {
+        let (prefix, failure) = check(PART, 0, |plan| {
             let mut one = part(plan);
             one.at = 7;
             plan.give_back(one);
@@ -298,7 +346,7 @@ mod tests {
 
     #[test]
     fn the_last_stream_that_leaves_ends_it() {
-        let (_, failure) = check(PART_BYTES, 0, |plan| {
+        let (_, failure) = check(PART, 0, |plan| {
             plan.leave(Error::Lost("one".into()));
             plan.give_back(part(plan));
             plan.leave(Error::Lost("two".into()));

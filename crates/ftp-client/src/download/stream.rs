@@ -14,8 +14,6 @@ use crate::retry::Backoff;
 use crate::session::Session;
 use crate::transfer::{Context, Take};
 
-/// Parts asked for at once: the next one's bytes follow the last one's without a pause.
-const AHEAD: usize = 2;
 /// Bytes that are received, written and hashed at once.
 const READ_BYTES: usize = 256 * 1024;
 
@@ -103,7 +101,8 @@ impl<'a> Stream<'a> {
 
     fn parts(&mut self, session: &mut Session) -> Result<()> {
         loop {
-            while self.asked.len() < AHEAD && session.has_room() {
+            // The next part's bytes follow the last one's without a pause.
+            while self.asked.len() < self.shared.plan.ahead() && session.has_room() {
                 match self.shared.plan.take(self.asked.is_empty())? {
                     Take::Item(part) => self.ask(session, part)?,
                     Take::Later => break,
