@@ -4,6 +4,7 @@
 //! can forge a line or drive a terminal: control characters are escaped, odd values quoted.
 
 use std::fmt::{self, Debug};
+use std::io::BufWriter;
 use std::{io, panic};
 
 use tracing::field::{Field, Visit};
@@ -31,7 +32,8 @@ pub(super) fn start(format: LogFormat, level: LogLevel) -> Log {
         .lossy(true)
         .buffered_lines_limit(LINES)
         .thread_name("log")
-        .finish(io::stderr());
+        // Flushed when no line waits: a burst is one system call, not one for each line.
+        .finish(BufWriter::new(io::stderr()));
     let dropped = writer.error_counter();
     let builder = tracing_subscriber::fmt()
         .with_writer(writer)
