@@ -8,8 +8,8 @@ use std::sync::Arc;
 use std::thread;
 use std::time::{Duration, Instant, SystemTime};
 
-use ftp_proto::native::{self, Native};
-use ftp_proto::session::Dialect;
+use ftp_proto::native::Native;
+use ftp_proto::session::{Dialect, Times};
 use ftp_proto::wire::{Code, ErrorBody, ReplyHead, frame};
 use ftp_proto::{Durability, Limits};
 use ftp_store::Store;
@@ -20,6 +20,10 @@ pub use crate::reactor::Ended;
 use crate::reactor::{Bounds, Commons, Desk, Front, Letter, Listener, Mate, Reactor};
 use crate::session::EndTimes;
 use crate::sweeper::Sweeper;
+
+mod live;
+
+use live::Live;
 
 /// Orders that may wait for a worker.
 const QUEUE: usize = 1024;
@@ -93,10 +97,11 @@ pub struct Server {
     _sweeper: Option<Sweeper>,
 }
 
-/// Stops a running server from another thread.
+/// Stops a running server from another thread, or gives it a new configuration.
 #[derive(Clone)]
 pub struct Handle {
     mailboxes: Vec<Arc<Mailbox<Letter>>>,
+    live: Arc<Live>,
 }
 
 impl Handle {
@@ -104,6 +109,16 @@ impl Handle {
     pub fn drain(&self) {
         for mailbox in &self.mailboxes {
             mailbox.post(Letter::Drain);
+        }
+    }
+
+    /// Takes over what may change while the server runs: caps, times, the time to drain. Sessions that are under way
+    /// obey it too, none is broken off by the change itself. Everything else of `config` is let be.
+    pub fn reload(&self, config: &ServerConfig) {
+        self.live.swap(config);
+        let bounds = Arc::new(bounds(config));
+        for mailbox in &self.mailboxes {
+            mailbox.post(Letter::Reload(bounds.clone()));
         }
     }
 
@@ -132,14 +147,9 @@ impl Server {
         let store = Arc::new(store);
         let mut listeners = Vec::new();
         let mut addresses = Vec::new();
-        let dialect = Arc::new(native::Config {
-            limits: config.limits.clone(),
-            server: concat!("muxftp/", env!("CARGO_PKG_VERSION")).to_owned(),
-            durability: config.durability,
-            read_only: config.read_only,
-        });
+        let live = Arc::new(Live::new(&config));
         for address in &config.listen {
-            let front = Box::new(NativeFront::new(dialect.clone()));
+            let front = Box::new(NativeFront::new(live.clone()));
             let listener = Listener::bind(*address, front)
                 .and_then(|listener| Ok((listener.local_addr()?, listener)));
             let (real, listener) = listener.map_err(|error| StartError::Listen(*address, error))?;
@@ -161,6 +171,7 @@ impl Server {
             .map_err(|error| StartError::System("start the loops", error))?;
         Ok(Self {
             handle: Handle {
+                live,
                 mailboxes: reactors
                     .iter()
                     .map(|reactor| reactor.mailbox().clone())
@@ -227,6 +238,7 @@ fn bounds(config: &ServerConfig) -> Bounds {
             stall: config.limits.stall_time,
             linger: config.limits.linger_time,
         },
+        times: Times::of(&config.limits),
     }
 }
 
@@ -255,12 +267,12 @@ fn descriptor_ceiling() -> i32 {
 
 /// Our own protocol.
 struct NativeFront {
-    config: Arc<native::Config>,
+    live: Arc<Live>,
     refusal: Vec<u8>,
 }
 
 impl NativeFront {
-    fn new(config: Arc<native::Config>) -> Self {
+    fn new(live: Arc<Live>) -> Self {
         let error = ErrorBody::new(
             Code::Overloaded,
             "the server has too many connections; close some or try again later",
@@ -271,16 +283,16 @@ impl NativeFront {
             ..ReplyHead::default()
         };
         let mut refusal = Vec::new();
-        if frame::encode(&head, config.limits.header_bytes, &mut refusal).is_err() {
+        if frame::encode(&head, live.native().limits.header_bytes, &mut refusal).is_err() {
             refusal.clear();
         }
-        Self { config, refusal }
+        Self { live, refusal }
     }
 }
 
 impl Front for NativeFront {
     fn dialect(&self, now: Instant) -> Box<dyn Dialect> {
-        Box::new(Native::new(self.config.clone(), now))
+        Box::new(Native::new(self.live.native(), now))
     }
 
     fn refusal(&self) -> &[u8] {

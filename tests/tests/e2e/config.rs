@@ -1,11 +1,16 @@
 //! The configuration of the real daemon: the file, `check`, and what becomes of mistakes.
 
 use std::fs;
-use std::path::PathBuf;
+use std::path::{Path, PathBuf};
 use std::process::{Command, Output};
+use std::sync::atomic::{AtomicBool, Ordering};
+use std::thread;
 
+use ftp_tests::files::sha256_of;
+use ftp_tests::peer::code;
 use ftp_tests::server::program;
-use ftp_tests::{Options, Peer, Scratch, Server};
+use ftp_tests::{Client, Options, Peer, SOON, Scratch, Server, eventually};
+use rustix::process::Signal;
 use serde_json::json;
 
 /// A file of settings in a folder of its own.
@@ -142,4 +147,156 @@ fn a_rule_that_cannot_be_read_stops_the_start() {
         "{}",
         failed.log
     );
+}
+
+/// A server that obeys the file at `path`, with no flag that would go before it.
+fn obeying(path: &Path) -> Server {
+    Server::start(Options::new().args(["--config".as_ref(), path.as_os_str()]))
+}
+
+/// Writes the file anew, has it read, and waits until the log says so.
+fn reload(server: &Server, path: &Path, text: &str, word: &str) {
+    let count = || server.log().matches(word).count();
+    let before = count();
+    fs::write(path, text).unwrap();
+    server.signal(Signal::HUP);
+    eventually(word, SOON, || count() > before);
+}
+
+#[test]
+fn a_reload_reaches_sessions_that_are_open() {
+    let (_scratch, path) = file("idle-timeout = \"1h\"\n");
+    let server = obeying(&path);
+    let mut idle = Peer::hello(server.addr());
+    reload(
+        &server,
+        &path,
+        "idle-timeout = \"50ms\"\n",
+        "configuration reloaded",
+    );
+    // The connection that was open before, and one that comes now.
+    assert_eq!(code(&idle.answer().0), "timeout");
+    let mut later = Peer::hello(server.addr());
+    assert_eq!(code(&later.answer().0), "timeout");
+    drop((idle, later));
+    let ended = || server.log().matches("session ended").count();
+    eventually("both are gone", SOON, || ended() == 2);
+    reload(
+        &server,
+        &path,
+        "max-per-address = 1\n",
+        "configuration reloaded",
+    );
+    let mut first = Peer::hello(server.addr());
+    let mut second = Peer::connect(server.addr());
+    assert_eq!(code(&second.answer().0), "overloaded");
+    first.still_works();
+}
+
+#[test]
+fn a_reload_changes_what_is_logged() {
+    let (_scratch, path) = file("");
+    let server = obeying(&path);
+    reload(
+        &server,
+        &path,
+        "log-level = \"debug\"\n",
+        "configuration reloaded",
+    );
+    Peer::hello(server.addr()).still_works();
+    eventually("a debug line", SOON, || {
+        server.log().contains("session began")
+    });
+    assert!(
+        server.log().contains("\"changed\":\"log-level\""),
+        "{}",
+        server.log()
+    );
+}
+
+#[test]
+fn a_bad_file_changes_nothing_and_the_log_says_why() {
+    let (_scratch, path) = file("idle-timeout = \"1h\"\n");
+    let server = obeying(&path);
+    let bad = "idle-timeout = \"1ms\"\nmax-connections = 0\n";
+    reload(&server, &path, bad, "configuration not reloaded");
+    let log = server.log();
+    assert!(
+        log.contains(":2:1: max-connections: a number from 1"),
+        "{log}"
+    );
+    fs::remove_file(&path).unwrap();
+    let told = server.log().matches("not reloaded").count();
+    server.signal(Signal::HUP);
+    eventually("a second refusal", SOON, || {
+        server.log().matches("not reloaded").count() > told
+    });
+    Peer::hello(server.addr()).still_works();
+}
+
+#[test]
+fn what_needs_a_restart_is_named_and_stays() {
+    let (_scratch, path) = file("");
+    let server = obeying(&path);
+    let text = "durability = \"none\"\nworkers = 9\nhello-timeout = \"1h\"\n";
+    reload(&server, &path, text, "\"setting\":\"workers\"");
+    let log = server.log();
+    assert!(log.contains("\"changed\":\"hello-timeout\""), "{log}");
+    assert!(log.contains("\"setting\":\"durability\""), "{log}");
+    let mut peer = Peer::connect(server.addr());
+    let (head, _) = peer.ask(json!({"verb": "hello", "version": 1}), b"");
+    assert_eq!(head["durability"], json!("full"));
+}
+
+#[test]
+fn a_hundred_reloads_drop_no_transfer() {
+    let (scratch, path) = file("");
+    let server = Server::start(
+        Options::new()
+            .args(["--durability", "none", "--reactors", "2", "--config"])
+            .args([path.as_os_str()]),
+    );
+    let local = scratch.file("big", 7, 8 << 20);
+    let digest = sha256_of(&local);
+    let stop = AtomicBool::new(false);
+    thread::scope(|scope| {
+        let workers: Vec<_> = (0..4)
+            .map(|n| {
+                let (server, stop, local, digest, scratch) =
+                    (&server, &stop, &local, &digest, &scratch);
+                scope.spawn(move || {
+                    let back = scratch.join(format!("back-{n}"));
+                    let there = format!("big-{n}");
+                    let run = |words: [&Path; 3]| {
+                        let client = Client::of(server.addr()).args(["--retries", "0"]);
+                        client.args(words.map(Path::as_os_str)).run().ok();
+                    };
+                    let mut rounds = 0;
+                    while rounds == 0 || !stop.load(Ordering::Relaxed) {
+                        run(["put".as_ref(), local, there.as_ref()]);
+                        run(["get".as_ref(), there.as_ref(), &back]);
+                        assert_eq!(&sha256_of(&back), digest);
+                        fs::remove_file(&back).unwrap();
+                        rounds += 1;
+                    }
+                })
+            })
+            .collect();
+        for n in 0..100 {
+            let text = match n % 4 {
+                3 => "max-connections = 0\n".to_owned(),
+                n => format!("idle-timeout = {}\nmax-connections = {}\n", 60 + n, 100 + n),
+            };
+            let word = if n % 4 == 3 {
+                "not reloaded"
+            } else {
+                "configuration reloaded"
+            };
+            reload(&server, &path, &text, word);
+        }
+        stop.store(true, Ordering::Relaxed);
+        for worker in workers {
+            worker.join().unwrap();
+        }
+    });
 }

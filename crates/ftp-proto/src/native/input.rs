@@ -31,6 +31,7 @@ impl Native {
             Input::Done { job, outcome } => self.take_outcome(job, outcome),
             Input::Fault { file, fault } => self.take_fault(file, fault),
             Input::Deadline => self.expire(now),
+            Input::Times(times) => self.deadlines.retime(times),
             Input::Drain => self.phase.draining = true,
             // The control channel is open from the start, and this dialect has no other.
             Input::Opened { .. }

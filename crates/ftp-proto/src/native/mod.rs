@@ -32,7 +32,7 @@ use self::effects::Effects;
 use self::input::UNFINISHED;
 use self::queue::{Front, Queue, Task};
 use self::reader::Reader;
-use crate::session::{Action, Appetite, Channel, Dialect, FileId, Input};
+use crate::session::{Action, Appetite, Channel, Dialect, FileId, Input, Times};
 use crate::wire::Code;
 use crate::{Durability, Limits};
 
@@ -82,7 +82,7 @@ impl Native {
     #[must_use]
     pub fn new(config: Arc<Config>, now: Instant) -> Self {
         Self {
-            deadlines: Deadlines::new(now + config.limits.hello_time),
+            deadlines: Deadlines::new(Times::of(&config.limits), now),
             fx: Effects::new(config),
             queue: Queue::default(),
             reader: Reader::default(),
@@ -214,19 +214,13 @@ impl Native {
     /// Sets the deadlines anew after something happened, with which so many bytes moved.
     fn rearm(&mut self, moved: u64, now: Instant) {
         self.moved = self.moved.saturating_add(moved);
-        let limits = &self.fx.config.limits;
         if self.phase.closed {
             self.deadlines.clear();
             return;
         }
         let idle = self.is_idle();
-        self.deadlines.idle(idle, moved > 0, now + limits.idle_time);
-        self.deadlines.stall(
-            self.waits_for_peer(),
-            self.moved,
-            limits.floor_bytes,
-            now + limits.stall_time,
-        );
+        self.deadlines.idle(idle, moved > 0, now);
+        self.deadlines.stall(self.waits_for_peer(), self.moved, now);
         if idle {
             self.queue.shrink();
             self.fx.shrink();

@@ -25,6 +25,7 @@
 mod disk;
 mod login;
 mod report;
+mod times;
 
 use std::net::SocketAddr;
 use std::time::Instant;
@@ -32,6 +33,7 @@ use std::time::Instant;
 pub use disk::{Content, CreateOptions, DiskOp, Entry, Fault, FaultKind, Meta, Outcome, Partial};
 pub use login::{LoginOutcome, Secret};
 pub use report::{TransferReport, Verb};
+pub use times::Times;
 
 /// One byte stream of a session.
 #[derive(Clone, Copy, Debug, PartialEq, Eq, Hash, PartialOrd, Ord)]
@@ -153,6 +155,8 @@ pub enum Input {
     },
     /// The time that `deadline()` named has passed.
     Deadline,
+    /// The server's times are now these, for what is waited for already too.
+    Times(Times),
     /// The server wants to stop: finish what is under way, begin nothing.
     Drain,
 }

@@ -11,8 +11,11 @@ use tracing::field::{Field, Visit};
 use tracing_appender::non_blocking::{ErrorCounter, NonBlockingBuilder, WorkerGuard};
 use tracing_subscriber::field::RecordFields;
 use tracing_subscriber::filter::LevelFilter;
-use tracing_subscriber::fmt::FormatFields;
 use tracing_subscriber::fmt::format::Writer;
+use tracing_subscriber::fmt::{FormatFields, layer};
+use tracing_subscriber::layer::SubscriberExt as _;
+use tracing_subscriber::util::SubscriberInitExt as _;
+use tracing_subscriber::{Registry, registry, reload};
 
 use super::settings::{LogFormat, LogLevel};
 
@@ -26,8 +29,20 @@ pub(super) struct Log {
     _guard: WorkerGuard,
 }
 
+/// Changes what is logged while the log runs.
+pub(super) struct Level(reload::Handle<LevelFilter, Registry>);
+
+impl Level {
+    /// From here on.
+    pub(super) fn set(&self, level: LogLevel) {
+        if let Err(error) = self.0.reload(filter(level)) {
+            tracing::error!(%error, "the level of the log cannot be changed");
+        }
+    }
+}
+
 /// Starts the log of this process.
-pub(super) fn start(format: LogFormat, level: LogLevel) -> Log {
+pub(super) fn start(format: LogFormat, level: LogLevel) -> (Log, Level) {
     let (writer, guard) = NonBlockingBuilder::default()
         .lossy(true)
         .buffered_lines_limit(LINES)
@@ -35,14 +50,15 @@ pub(super) fn start(format: LogFormat, level: LogLevel) -> Log {
         // Flushed when no line waits: a burst is one system call, not one for each line.
         .finish(BufWriter::new(io::stderr()));
     let dropped = writer.error_counter();
-    let builder = tracing_subscriber::fmt()
+    let lines = layer()
         .with_writer(writer)
-        .with_max_level(filter(level))
         .with_target(false)
         .with_ansi(false);
+    let (filter, level) = reload::Layer::new(filter(level));
+    let log = registry().with(filter);
     match format {
-        LogFormat::Text => builder.fmt_fields(TextFields).init(),
-        LogFormat::Json => builder.json().flatten_event(true).init(),
+        LogFormat::Text => log.with(lines.fmt_fields(TextFields)).init(),
+        LogFormat::Json => log.with(lines.json().flatten_event(true)).init(),
     }
     panic::set_hook(Box::new(|panic| {
         let place = panic.location().map(ToString::to_string);
@@ -51,10 +67,11 @@ pub(super) fn start(format: LogFormat, level: LogLevel) -> Log {
         let why = words.unwrap_or("no words");
         tracing::error!(place, why, "a thread panicked");
     }));
-    Log {
+    let log = Log {
         dropped,
         _guard: guard,
-    }
+    };
+    (log, Level(level))
 }
 
 impl Log {

@@ -10,6 +10,7 @@ mod file;
 mod kind;
 mod layers;
 mod logging;
+mod reload;
 mod settings;
 mod signals;
 
@@ -22,6 +23,7 @@ use std::process::ExitCode;
 use self::args::Verb;
 use self::config::Config;
 use self::layers::{Loaded, Problem, Sources};
+use self::reload::Reload;
 use crate::server::{Ended, Server};
 
 /// Stopped in order: everything under way was finished, or its time was up.
@@ -54,8 +56,8 @@ pub fn main() -> ExitCode {
     if verb == Verb::Check {
         return ExitCode::from(check::print(&loaded));
     }
-    let log = logging::start(config.log_format, config.log_level);
-    let code = serve(config).unwrap_or_else(|why| {
+    let (log, level) = logging::start(config.log_format, config.log_level);
+    let code = serve(config, Reload::new(sources, loaded, level)).unwrap_or_else(|why| {
         complain(&why);
         FAILED
     });
@@ -70,11 +72,12 @@ fn decide(sources: &Sources) -> Result<(Loaded, Config), Vec<Problem>> {
     Ok((loaded, config))
 }
 
-fn serve(config: Config) -> Result<u8, String> {
+fn serve(config: Config, reload: Reload) -> Result<u8, String> {
+    let no_signals = |error| format!("cannot listen for signals: {error}");
+    let signals = signals::keep().map_err(no_signals)?;
     descriptors::raise(config.server.max_connections);
     let server = Server::bind(config.server.clone()).map_err(|error| error.to_string())?;
-    let signals = signals::watch(server.handle())
-        .map_err(|error| format!("cannot listen for signals: {error}"))?;
+    let signals = signals.watch(server.handle(), reload).map_err(no_signals)?;
     config.log(server.local_addrs());
     announce(server.local_addrs());
     let ended = server.run();

@@ -32,7 +32,6 @@ pub(super) struct Setting {
     pub(super) form: &'static dyn Form,
     /// As it would be typed.
     pub(super) default: &'static str,
-    #[expect(dead_code, reason = "the reload reads it")]
     pub(super) reach: Reach,
     /// Not for people: it is for tests.
     pub(super) hidden: bool,
@@ -87,11 +86,11 @@ macro_rules! settings {
             }
 
             /// Takes back what needs a restart; names what was taken back.
-            #[cfg_attr(not(test), expect(dead_code, reason = "the reload calls it"))]
             pub(super) fn keep(&mut self, old: &Self) -> Vec<String> {
+                let waits = |field: &str| TABLE.iter().any(|row| row.field == field && row.reach == Reach::Restart);
                 let mut kept = Vec::new();
                 $(
-                    if Reach::$reach == Reach::Restart && $kind.show(&self.$field) != $kind.show(&old.$field) {
+                    if waits(stringify!($field)) && $kind.show(&self.$field) != $kind.show(&old.$field) {
                         self.$field = old.$field.clone();
                         kept.push(stringify!($field).replace('_', "-"));
                     }

@@ -158,8 +158,12 @@ fn page() -> String {
     for setting in TABLE.iter().filter(|setting| !setting.hidden) {
         let help: Vec<_> = setting.help.iter().map(|line| line.trim()).collect();
         let allowed = setting.form.allowed();
+        let reach = match setting.reach {
+            Reach::Live => "yes",
+            Reach::Restart => "no, restart",
+        };
         page.push_str(&format!(
-            "\n## `{}`\n\n{}\n\n- allowed: {}\n- default: `{}`\n- flag `--{}`, variable `{}`\n",
+            "\n## `{}`\n\n{}\n\n- allowed: {}\n- default: `{}`\n- flag `--{}`, variable `{}`\n- a reload changes it: {reach}\n",
             setting.name(),
             help.join(" "),
             allowed.trim_end_matches(','),

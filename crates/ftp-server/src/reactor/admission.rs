@@ -37,6 +37,12 @@ impl Admission {
         }
     }
 
+    /// Takes new caps over: who is in stays.
+    pub(super) fn recap(&mut self, max: usize, max_per_address: usize) {
+        self.max = max;
+        self.max_per_address = max_per_address;
+    }
+
     /// Whether another connection may be accepted at all.
     pub(super) fn has_room(&self) -> bool {
         self.live < self.max && self.rest_until.is_none()
@@ -122,6 +128,19 @@ mod tests {
         assert!(!admission.has_room());
         admission.leave(b);
         assert!(admission.has_room());
+    }
+
+    #[test]
+    fn new_caps_let_stay_who_is_in() {
+        let mut admission = Admission::new(3, 3);
+        let a = IpAddr::from([127, 0, 0, 1]);
+        assert!(admission.enter(a) && admission.enter(a));
+        admission.recap(1, 1);
+        assert!(!admission.has_room() && !admission.enter(a));
+        admission.leave(a);
+        assert!(!admission.has_room());
+        admission.recap(9, 2);
+        assert!(admission.has_room() && admission.enter(a) && !admission.enter(a));
     }
 
     #[test]

@@ -11,6 +11,7 @@ use std::sync::Arc;
 use std::sync::atomic::AtomicU64;
 use std::time::{Duration, Instant};
 
+use ftp_proto::session::Times;
 use ftp_store::Store;
 use mio::{Events, Interest, Poll, Token, Waker};
 
@@ -44,6 +45,8 @@ pub(crate) enum Letter {
     Guest(Box<Guest>),
     /// A connection that was handed out has ended.
     Left(Left),
+    /// Take these bounds over, as far as they can change.
+    Reload(Arc<Bounds>),
     /// Stop when what is under way has ended.
     Drain,
     /// Stop now.
@@ -66,6 +69,8 @@ pub(crate) struct Bounds {
     pub(crate) buffer_bytes: usize,
     pub(crate) drain_time: Duration,
     pub(crate) end_times: EndTimes,
+    /// What sessions wait for, as the machines were made with.
+    pub(crate) times: Times,
 }
 
 /// How a reactor ended.
@@ -108,6 +113,8 @@ pub(crate) struct Reactor {
     letters: Vec<Letter>,
     scratch: Vec<u8>,
     admission: Admission,
+    /// The bounds were changed: a machine that was made before and arrives now is told.
+    reloaded: bool,
     /// When draining ends by force.
     drain_until: Option<Instant>,
     ended: Option<Ended>,
@@ -138,6 +145,7 @@ impl Reactor {
             orders: VecDeque::new(),
             letters: Vec::new(),
             scratch: vec![0; SCRATCH_BYTES],
+            reloaded: false,
             drain_until: None,
             ended: None,
         })

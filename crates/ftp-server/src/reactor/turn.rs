@@ -11,7 +11,7 @@ use mio::net::TcpStream;
 use mio::{Interest, Token};
 
 use super::crew::{Guest, Left, least_loaded};
-use super::{Ended, LISTENERS, LISTENERS_MAX, Letter, Reactor, WAKER};
+use super::{Bounds, Ended, LISTENERS, LISTENERS_MAX, Letter, Reactor, WAKER};
 use crate::base::Key;
 use crate::conn::Conn;
 use crate::session::{Drive, Session};
@@ -122,6 +122,7 @@ impl Reactor {
                         mate.left();
                     }
                 }
+                Letter::Reload(bounds) => self.reload(&bounds, now),
                 Letter::Drain => self.begin_drain(now),
                 Letter::Cut => self.cut(now, "the server was stopped", Ended::Cut),
             }
@@ -242,6 +243,9 @@ impl Reactor {
         tracing::debug!(session = id, %peer, "session began");
         let session = Session::new(id, peer, conn, dialect, store, times, now);
         self.sessions.give_back(key, session);
+        if self.reloaded {
+            self.retime(key, now);
+        }
         if self.drain_until.is_some() {
             self.with_session(key, now, |session, context| session.drain(context));
         }
@@ -322,6 +326,31 @@ impl Reactor {
         if self.drain_until.is_some() && self.sessions.len() == 0 && self.orders.is_empty() {
             self.ended.get_or_insert(Ended::Drained);
         }
+    }
+
+    /// Takes over what may change while it runs: caps and times, in sessions that are under way too.
+    fn reload(&mut self, bounds: &Bounds, now: Instant) {
+        let own = &mut self.commons.bounds;
+        own.max_connections = bounds.max_connections;
+        own.max_per_address = bounds.max_per_address;
+        own.drain_time = bounds.drain_time;
+        own.end_times = bounds.end_times;
+        own.times = bounds.times;
+        self.admission
+            .recap(bounds.max_connections, bounds.max_per_address);
+        self.reloaded = true;
+        for key in self.sessions.keys() {
+            self.retime(key, now);
+            // Driving it arms its timer anew.
+            self.queue.push(key);
+        }
+    }
+
+    fn retime(&mut self, key: Key, now: Instant) {
+        let (times, ends) = (self.commons.bounds.times, self.commons.bounds.end_times);
+        self.with_session(key, now, |session, context| {
+            session.retime(times, ends, context);
+        });
     }
 
     fn begin_drain(&mut self, now: Instant) {

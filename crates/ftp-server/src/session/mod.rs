@@ -14,7 +14,7 @@ use std::net::SocketAddr;
 use std::sync::Arc;
 use std::time::{Duration, Instant};
 
-use ftp_proto::session::{Channel, Dialect, DiskOp, FileId, Input, JobId};
+use ftp_proto::session::{Channel, Dialect, DiskOp, FileId, Input, JobId, Times};
 use ftp_store::{Done, Store};
 
 use crate::base::Key;
@@ -170,6 +170,12 @@ impl Session {
             .deadline()
             .map(|at| self.excused.map_or(at, |until| at.max(until)));
         machine.into_iter().chain(links).min()
+    }
+
+    /// Takes new times over, for what is waited for already too.
+    pub(crate) fn retime(&mut self, times: Times, end_times: EndTimes, ctx: &Context<'_>) {
+        self.end_times = end_times;
+        self.tell(Input::Times(times), ctx);
     }
 
     /// Tells the machine to stop when it can.

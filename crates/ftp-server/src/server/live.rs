@@ -1,0 +1,56 @@
+//! What a reload replaces: the one place where running threads find the present configuration.
+//!
+//! Everything is built before it is swapped in, and swapped as a whole; who holds the old one keeps it. Whatever else shall
+//! be reloaded (users, rights, certificates) is one more value in `Current`.
+
+use std::sync::{Arc, Mutex, PoisonError};
+
+use ftp_proto::native;
+
+use super::ServerConfig;
+
+/// The present configuration of those who make sessions.
+pub(super) struct Live {
+    current: Mutex<Current>,
+}
+
+/// One configuration, complete.
+struct Current {
+    /// What new sessions of our own protocol begin with.
+    native: Arc<native::Config>,
+}
+
+impl Live {
+    /// As the server starts.
+    pub(super) fn new(config: &ServerConfig) -> Self {
+        Self {
+            current: Mutex::new(Current::new(config)),
+        }
+    }
+
+    /// Replaces it. Never waits for more than another swap or a look.
+    pub(super) fn swap(&self, config: &ServerConfig) {
+        let next = Current::new(config);
+        *self.current.lock().unwrap_or_else(PoisonError::into_inner) = next;
+    }
+
+    /// What a session of our own protocol begins with.
+    pub(super) fn native(&self) -> Arc<native::Config> {
+        let current = self.current.lock();
+        let current = current.unwrap_or_else(PoisonError::into_inner);
+        current.native.clone()
+    }
+}
+
+impl Current {
+    fn new(config: &ServerConfig) -> Self {
+        Self {
+            native: Arc::new(native::Config {
+                limits: config.limits.clone(),
+                server: concat!("muxftp/", env!("CARGO_PKG_VERSION")).to_owned(),
+                durability: config.durability,
+                read_only: config.read_only,
+            }),
+        }
+    }
+}
