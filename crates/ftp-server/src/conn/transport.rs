@@ -11,7 +11,7 @@ use ftp_store::ReadFile;
 use mio::net::TcpStream;
 use rustix::io::Errno;
 use rustix::net::{SendAncillaryBuffer, SendFlags};
-use socket2::{Socket, TcpKeepalive};
+use socket2::{SockRef, Socket, TcpKeepalive};
 
 /// After so much silence the kernel asks whether the peer is still there.
 const KEEPALIVE_IDLE: Duration = Duration::from_secs(60);
@@ -100,6 +100,13 @@ impl Transport {
                 tracing::warn!(%error, "a file that is being sent cannot be read");
                 FileSent::Short
             }
+        }
+    }
+
+    /// Keeps the kernel from holding more than about `bytes` that we have not read (SO_RCVBUF of socket(7)).
+    pub(super) fn bound_unread(&self, bytes: usize) -> io::Result<()> {
+        match self {
+            Self::Plain(stream) => SockRef::from(stream).set_recv_buffer_size(bytes),
         }
     }
 

@@ -24,6 +24,8 @@ pub(super) struct Link {
     pub(super) text_read: usize,
     /// When bytes were last taken by the peer, or closing began.
     pub(super) progress: Instant,
+    /// The kernel was told how much it may hold for us.
+    pub(super) bounded: bool,
     /// The outbox is flushed and the end was sent: we wait for the peer's.
     pub(super) lingering: bool,
 }
@@ -36,6 +38,7 @@ impl Link {
             told_eof: false,
             text_read: TEXT_READ_FIRST,
             progress: now,
+            bounded: false,
             lingering: false,
         }
     }
