@@ -19,8 +19,8 @@ pub struct Grant {
 }
 
 impl Grant {
-    /// The grant of a user whose jail is `root`. `may_resume` is for those who have a name of their own: their
-    /// partials are bound to it.
+    /// The grant of a user whose jail is `root`. `may_resume` is for those who have a name of their own; they need
+    /// [`Right::Read`] as well, for partials are shared by all who write to a folder.
     #[must_use]
     pub fn new(user: &str, root: PathBuf, rules: Rules, may_resume: bool) -> Self {
         Self {
@@ -84,6 +84,8 @@ impl Grant {
                 let rights = self.rules.of_name(path);
                 self.need(rights, Right::Write, path)?;
                 judgement.keep_existing = !rights.has(Right::Overwrite);
+                // What a partial holds may be another user's, and its digest is a way to read it.
+                judgement.may_resume &= self.rules.within(path).has(Right::Read);
                 judgement.no_parents = options.parents && !rights.has(Right::Mkdir);
             }
             DiskOp::List { path, .. } => judgement.reveal = self.list(path)?,

@@ -42,8 +42,8 @@ pub struct Judgement {
     pub keep_existing: bool,
     /// `Create`: no missing folder may be made on the way.
     pub no_parents: bool,
-    /// `Create`: the partial of an earlier attempt may be looked for, and one left behind. Off for guests,
-    /// who have no name that a partial could be bound to.
+    /// `Create`: the partial of an earlier attempt may be looked for, and one left behind. Off for guests, and where
+    /// the user may not read: a partial's digest tells of bytes that may be another's.
     pub may_resume: bool,
     /// What of the outcome may be shown.
     pub reveal: Reveal,

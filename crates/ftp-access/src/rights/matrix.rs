@@ -162,7 +162,7 @@ fn each_verb_needs_its_right_at_its_place() {
 fn an_upload_is_narrowed_to_what_may_be_done() {
     for case in every_case() {
         let grant = case.grant();
-        for (at, _, name) in PLACES {
+        for (at, content, name) in PLACES {
             let rights = case.of(name);
             for if_exists in [
                 IfExists::Replace,
@@ -194,7 +194,8 @@ fn an_upload_is_narrowed_to_what_may_be_done() {
                 let expected = if replaces { if_exists } else { kept };
                 assert_eq!(options.if_exists, expected, "{case:?} {at:?}");
                 assert_eq!(options.parents, rights.has(Right::Mkdir));
-                assert!(options.resume, "a user with a name may resume");
+                let reads = case.of(content).has(Right::Read);
+                assert_eq!(options.resume, reads, "a partial may be another user's");
             }
         }
     }
