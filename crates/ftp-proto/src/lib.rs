@@ -4,6 +4,7 @@
 //! - [`wire`]: what the bytes of the native protocol mean, for both ends.
 //! - [`session`]: the contract between a pure protocol machine and the shell that does its bidding.
 //! - [`native`]: the server's machine for the native protocol, which is the text below.
+//! - [`rfc959`]: the server's machine for standard FTP.
 //!
 //! A server needs all of it; a client needs the first two lines.
 //!
@@ -13,6 +14,7 @@ pub mod digest;
 pub mod limits;
 pub mod native;
 pub mod path;
+pub mod rfc959;
 pub mod session;
 pub mod wire;
 pub mod words;

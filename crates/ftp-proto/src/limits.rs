@@ -36,6 +36,22 @@ pub struct Limits {
     pub floor_bytes: u64,
     /// To flush and linger after the last answer.
     pub linger_time: Duration,
+    /// RFC 959: longest command line, its end included; names take most of it.
+    pub command_bytes: usize,
+    /// RFC 959: most bytes of commands that wait for the one under way; beyond it the session is not read.
+    pub held_bytes: usize,
+    /// RFC 959: most bytes of replies the peer has not taken; beyond it no command is begun.
+    pub replies_bytes: u64,
+    /// RFC 959: most wrong passwords of one session.
+    pub login_tries: u32,
+    /// RFC 959: most commands before the login that are unknown, too long or out of place.
+    pub wrong_commands: u32,
+    /// RFC 959: most names `STOU` tries.
+    pub unique_tries: u32,
+    /// RFC 959: from the connection to the login.
+    pub login_time: Duration,
+    /// RFC 959: from the transfer command to a data connection that can be used.
+    pub data_time: Duration,
 }
 
 impl Default for Limits {
@@ -55,6 +71,14 @@ impl Default for Limits {
             stall_time: Duration::from_secs(60),
             floor_bytes: 60 * 64,
             linger_time: Duration::from_secs(2),
+            command_bytes: 8192,
+            held_bytes: 16 * 1024,
+            replies_bytes: 64 * 1024,
+            login_tries: 3,
+            wrong_commands: 16,
+            unique_tries: 64,
+            login_time: Duration::from_secs(60),
+            data_time: Duration::from_secs(30),
         }
     }
 }

@@ -17,8 +17,19 @@ pub struct Meta {
     pub mtime_ns: u32,
     /// Permission bits, `0o777` at most.
     pub mode: u32,
-    /// Changes whenever the file's content may have changed: device, inode, size, mtime and ctime. Opaque.
+    /// Changes whenever the file's content may have changed: device, inode, size, mtime and ctime, with dots
+    /// between. For a peer it is opaque.
     pub etag: String,
+}
+
+impl Meta {
+    /// The part of the etag that names the file itself, whatever its content: device and inode.
+    #[must_use]
+    pub fn unique(&self) -> &str {
+        let end = self.etag.match_indices('.').nth(1);
+        end.and_then(|(at, _)| self.etag.get(..at))
+            .unwrap_or(&self.etag)
+    }
 }
 
 /// One name in a folder.

@@ -19,6 +19,22 @@
 //!    [`Input::Secured`] when the handshake is done, and no byte before that.
 //! 9. Every [`Action::Login`] yields exactly one [`Input::Login`].
 //!
+//! Of the second channel, [`Channel::DATA`], the shell keeps besides:
+//!
+//! 10. There is one connection or one open port at a time. `Listen` yields `Listening` or `OpenFailed`; the port
+//!     takes one connection, of the control peer's address, and closes. `Connect` yields `Opened` or `OpenFailed`.
+//!     What the peer sends early stays unread: the appetite is `Nothing`, and no `Eof` is told under it.
+//! 11. After `StopListening`, or `Close` at once, nothing more is told of that port or connection, and the machine may
+//!     ask for the next one in the same breath. Both are harmless where there is nothing to close.
+//! 12. `Close` after flush is answered by one `Closed` or `Lost`, within the stall and linger times of the session; what
+//!     the peer still sends is dropped. TLS says close_notify before. `Close` at once resets (`SO_LINGER` 0, no close_notify),
+//!     so that no peer takes the part for the whole.
+//! 13. `StartTls` makes the shell the TLS server, on a connection it made by `Connect` too. On [`Channel::CONTROL`] the
+//!     appetite is `Nothing` from the action to `Secured`. Where TLS comes before any text, the shell begins it unasked:
+//!     `Opened`, then `Secured`. A handshake that fails is `Lost`.
+//! 14. Under TLS `Eof` means close_notify; an end without it is `Lost`. In plain, `Eof` is all there is.
+//! 15. Urgent bytes of control stay in their place among the others (`SO_OOBINLINE`).
+//!
 //! What the machine keeps: bounded (every queue has its bound in [`Limits`](crate::Limits)), total (any input
 //! in any state is answered or ignored, never a panic), deterministic (same inputs, same actions).
 

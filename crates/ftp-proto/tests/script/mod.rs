@@ -17,6 +17,7 @@
 //!
 //! `"@07"` is the digest of 32 bytes 0x07, `"@empty"` that of nothing.
 
+mod disk;
 mod render;
 
 use std::fmt::Write as _;
@@ -24,15 +25,11 @@ use std::sync::Arc;
 use std::time::{Duration, Instant};
 
 use ftp_proto::native::{Config, Native};
-use ftp_proto::session::{
-    Channel, Content, Dialect, Entry, Fault, FaultKind, FileId, Input, JobId, Meta, Outcome,
-    Partial,
-};
-use ftp_proto::{Digest, Durability, Kind, Limits};
+use ftp_proto::session::{Channel, Dialect, Fault, FileId, Input, JobId};
+use ftp_proto::{Durability, Limits};
 
+use self::disk::{EMPTY, fault_kind, parse_outcome};
 use self::render::Wire;
-
-pub(crate) const EMPTY: &str = "e3b0c44298fc1c149afbf4c8996fb92427ae41e4649b934ca495991b7852b855";
 
 /// Plays a text of scenarios and returns it with the expectations as the machine met them.
 pub(crate) fn play(text: &str) -> String {
@@ -223,90 +220,5 @@ fn set(config: &mut Config, setting: &str) {
         "floor_bytes" => limits.floor_bytes = value.into(),
         "page_bytes" => limits.page_bytes = value,
         _ => panic!("no such limit: {name}"),
-    }
-}
-
-fn meta(size: u64) -> Meta {
-    Meta {
-        kind: Kind::File,
-        size,
-        mtime: 5,
-        mtime_ns: 6,
-        mode: 0o644,
-        etag: format!("e{size}"),
-    }
-}
-
-/// `created [partial 3] · continued · committed 3 · skipped · opened 9 [digest] · content abc · warmed 3 [digest] · ended
-/// · found 3 · digested 3 of 9 · listed a,b [more] · failed kind`; every digest is `@07`.
-fn parse_outcome(text: &str) -> Outcome {
-    let words: Vec<&str> = text.split(' ').collect();
-    let number = |index: usize| words[index].parse::<u64>().unwrap();
-    let digest = Digest([7; 32]);
-    match words[0] {
-        "created" => Outcome::Created {
-            partial: (words.len() > 1).then(|| Partial {
-                offset: number(2),
-                digest,
-            }),
-        },
-        "continued" => Outcome::Continued,
-        "committed" => Outcome::Committed {
-            size: number(1),
-            digest,
-            durability: Durability::Full,
-        },
-        "skipped" => Outcome::Skipped,
-        "opened" => Outcome::Opened {
-            meta: meta(number(1)),
-            content: None,
-            digest: (words.len() > 2).then_some(digest),
-        },
-        "content" => {
-            let bytes = words
-                .get(1)
-                .map_or(Vec::new(), |text| text.as_bytes().to_vec());
-            Outcome::Opened {
-                meta: meta(bytes.len() as u64),
-                content: Some(Content { bytes, digest }),
-                digest: None,
-            }
-        }
-        "warmed" => Outcome::Warmed {
-            len: number(1),
-            digest: (words.len() > 2).then_some(digest),
-        },
-        "ended" => Outcome::Ended,
-        "found" => Outcome::Found(meta(number(1))),
-        "digested" => Outcome::Digested {
-            digest,
-            len: number(1),
-            meta: meta(number(3)),
-        },
-        "listed" => Outcome::Listed {
-            entries: words[1]
-                .split(',')
-                .map(|name| Entry {
-                    name: name.into(),
-                    meta: meta(1),
-                })
-                .collect(),
-            more: words.len() > 2,
-        },
-        "failed" => Outcome::Failed(Fault::new(fault_kind(words[1]), "it broke")),
-        _ => panic!("no such outcome: {text:?}"),
-    }
-}
-
-fn fault_kind(word: &str) -> FaultKind {
-    match word {
-        "not_found" => FaultKind::NotFound,
-        "no_space" => FaultKind::NoSpace,
-        "changed" => FaultKind::Changed,
-        "digest_mismatch" => FaultKind::DigestMismatch,
-        "exists" => FaultKind::Exists,
-        "busy" => FaultKind::Busy,
-        "io" => FaultKind::Io,
-        _ => panic!("no such fault: {word:?}"),
     }
 }

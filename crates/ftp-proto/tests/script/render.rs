@@ -2,10 +2,11 @@
 
 use std::fmt::Write as _;
 
-use ftp_proto::Digest;
-use ftp_proto::session::{Action, Appetite, DiskOp};
+use ftp_proto::session::{Action, Appetite};
 use ftp_proto::wire::frame::{self, Split};
 use serde_json::Value;
+
+use super::disk::{operation, short};
 
 /// Follows the frames of the server through `Send` and `SendFile`.
 #[derive(Default)]
@@ -117,73 +118,4 @@ pub(crate) fn appetite(appetite: Appetite) -> String {
         Appetite::Payload { file, remaining } => format!("= payload f{} {remaining}\n", file.0),
         Appetite::Discard { remaining } => format!("= discard {remaining}\n"),
     }
-}
-
-fn operation(op: &DiskOp) -> String {
-    match op {
-        DiskOp::Open { path, inline } => format!("open {path} inline={inline}"),
-        DiskOp::Warm {
-            offset,
-            len,
-            digest,
-            last,
-        } => {
-            let digest = if *digest { " digest" } else { "" };
-            let last = if *last { " last" } else { "" };
-            format!("warm {offset}+{len}{digest}{last}")
-        }
-        DiskOp::Create { path, options } => {
-            let mut line = format!("create {path}");
-            if let Some(size) = options.size {
-                write!(line, " size={size}").unwrap();
-            }
-            if let Some((seconds, ns)) = options.mtime {
-                write!(line, " mtime={seconds}.{ns}").unwrap();
-            }
-            if let Some(mode) = options.mode {
-                write!(line, " mode={mode:o}").unwrap();
-            }
-            for (set, word) in [(options.parents, " parents"), (options.resume, " resume")] {
-                line.push_str(if set { word } else { "" });
-            }
-            if options.if_exists != ftp_proto::IfExists::Replace {
-                write!(line, " if_exists={:?}", options.if_exists).unwrap();
-            }
-            line
-        }
-        DiskOp::Continue { keep } => format!("continue keep={keep}"),
-        DiskOp::Commit { digest, size } => {
-            let digest = digest.map_or("none".into(), |digest| digest.to_string());
-            let size = size.map_or("none".into(), |size| size.to_string());
-            short(&format!("commit size={size} digest={digest}"))
-        }
-        DiskOp::Abort => "abort".into(),
-        DiskOp::Release => "release".into(),
-        DiskOp::List {
-            path,
-            after,
-            entries,
-            bytes,
-        } => {
-            let after = after.as_deref().unwrap_or("-");
-            format!("list {path} after={after} entries={entries} bytes={bytes}")
-        }
-        DiskOp::Stat { path } => format!("stat {path}"),
-        DiskOp::Digest { path, offset, len } => format!("digest {path} {offset}+{len:?}"),
-        DiskOp::MakeDir { path, parents } => format!("mkdir {path} parents={parents}"),
-        DiskOp::Rename { from, to, replace } => format!("rename {from} {to} replace={replace}"),
-        DiskOp::Remove { path, recursive } => format!("remove {path} recursive={recursive}"),
-    }
-}
-
-/// Digests in their short form.
-fn short(text: &str) -> String {
-    let mut text = text.replace(super::EMPTY, "@empty");
-    for byte in 0..=255u8 {
-        let long = Digest([byte; 32]).to_string();
-        if text.contains(&long) {
-            text = text.replace(&long, &format!("@{byte:02x}"));
-        }
-    }
-    text
 }

@@ -1,0 +1,230 @@
+//! Listings: pages of a folder, turned to lines; over the data connection, or over control for `STAT`.
+//!
+//! The next page is asked only once the peer has taken most of those before, and a listing that cannot be
+//! finished is never ended as if it were whole.
+
+use super::Rfc959;
+use super::download;
+use super::effects::Effects;
+use super::listing::{self, Format};
+use super::reply::Reply;
+use super::task::Task;
+use super::transfer::Progress;
+use crate::VPath;
+use crate::session::{DiskOp, Entry, Fault, FaultKind, FileId, JobId, Outcome};
+
+/// A folder being listed; a file is listed as its one line.
+#[derive(Debug)]
+pub(super) struct Pages {
+    path: VPath,
+    format: Format,
+    /// Lines that were made and not sent.
+    lines: Vec<u8>,
+    /// The last name that was seen.
+    after: Option<String>,
+    /// The disk is asked.
+    asked: Option<JobId>,
+    /// Nothing was heard yet.
+    first: bool,
+    /// There are more pages.
+    more: bool,
+}
+
+impl Pages {
+    pub(super) fn new(path: VPath, format: Format) -> Self {
+        Self {
+            path,
+            format,
+            lines: Vec::new(),
+            after: None,
+            asked: None,
+            first: true,
+            more: true,
+        }
+    }
+
+    pub(super) fn start(&mut self, file: FileId, fx: &mut Effects) {
+        let limits = &fx.config.limits;
+        let op = DiskOp::List {
+            path: self.path.clone(),
+            after: self.after.clone(),
+            entries: limits.page_entries,
+            bytes: limits.page_bytes,
+        };
+        self.asked = Some(fx.disk(file, op));
+    }
+
+    pub(super) fn done(
+        &mut self,
+        job: JobId,
+        outcome: Outcome,
+        file: FileId,
+        fx: &mut Effects,
+    ) -> Result<Progress, (Reply, &'static str)> {
+        if self.asked != Some(job) {
+            return Ok(Progress::Going);
+        }
+        self.asked = None;
+        let first = std::mem::replace(&mut self.first, false);
+        let (entries, more) = match outcome {
+            Outcome::Listed { entries, more } => (entries, more),
+            Outcome::Found(meta) if self.after.is_none() => {
+                let name = self.path.split_last().map_or("/", |(_, name)| name);
+                let name = name.to_owned();
+                (vec![Entry { name, meta }], false)
+            }
+            Outcome::Failed(fault) if first && self.may_be_file(&fault) => {
+                let path = self.path.clone();
+                self.asked = Some(fx.disk(file, DiskOp::Stat { path }));
+                return Ok(Progress::Going);
+            }
+            // RFC 3659, section 7.2.1.
+            Outcome::Failed(fault) if first && fault.kind == FaultKind::NotADirectory => {
+                let words = "MLSD is for folders; MLST tells of a file";
+                return Err((Reply::new(501, words), "not_a_directory"));
+            }
+            // After 150 a listing that cannot go on is cut in the middle, and says so.
+            Outcome::Failed(fault) if self.after.is_some() => {
+                return Err((Reply::new(451, fault.detail), "io"));
+            }
+            refused @ (Outcome::Failed(_)
+            | Outcome::Opened { .. }
+            | Outcome::Warmed { .. }
+            | Outcome::Created { .. }
+            | Outcome::Continued
+            | Outcome::Committed { .. }
+            | Outcome::Skipped
+            | Outcome::Found(_)
+            | Outcome::Digested { .. }
+            | Outcome::Ended) => return Err(download::refused(refused)),
+        };
+        self.take(entries, more, fx.config.read_only)?;
+        Ok(Progress::Prepared(Reply::new(
+            150,
+            "Here comes the listing",
+        )))
+    }
+
+    /// Sends what was made, and asks for more as far as the window allows.
+    pub(super) fn advance(&mut self, file: FileId, fx: &mut Effects) -> Progress {
+        let lines = std::mem::take(&mut self.lines);
+        if !lines.is_empty() {
+            fx.send(lines);
+        }
+        if !self.more {
+            return Progress::Complete;
+        }
+        if self.asked.is_none() && fx.unsent_data() < u64::from(fx.config.limits.page_bytes) {
+            self.start(file, fx);
+        }
+        Progress::Going
+    }
+
+    fn may_be_file(&self, fault: &Fault) -> bool {
+        let lists_files = match self.format {
+            Format::Long | Format::Names => true,
+            Format::Facts(_) => false,
+        };
+        lists_files && fault.kind == FaultKind::NotADirectory
+    }
+
+    fn take(
+        &mut self,
+        entries: Vec<Entry>,
+        more: bool,
+        read_only: bool,
+    ) -> Result<(), (Reply, &'static str)> {
+        let mut text = String::new();
+        for entry in &entries {
+            listing::push(&mut text, self.format, entry, !read_only);
+        }
+        self.lines = text.into_bytes();
+        self.more = more;
+        match entries.into_iter().next_back() {
+            Some(last) => self.after = Some(last.name),
+            // It would be asked for ever.
+            None if more => return Err((super::reply::unexpected(), "internal")),
+            None => {}
+        }
+        Ok(())
+    }
+}
+
+/// `STAT` with a path: the lines go out as the middle of a 213 (RFC 959, section 4.1.3).
+#[derive(Debug)]
+pub(super) struct Show {
+    file: FileId,
+    pages: Pages,
+    /// The first line was said.
+    begun: bool,
+}
+
+impl Show {
+    pub(super) fn asked(&self) -> Option<JobId> {
+        self.pages.asked
+    }
+
+    pub(super) fn waits_for_disk(&self) -> bool {
+        self.pages.asked.is_some()
+    }
+}
+
+impl Rfc959 {
+    /// `STAT` with a path.
+    pub(super) fn show(&mut self, path: VPath) {
+        let file = self.fx.next_file();
+        let mut pages = Pages::new(path, Format::Long);
+        pages.start(file, &mut self.fx);
+        self.task = Task::Show(Box::new(Show {
+            file,
+            pages,
+            begun: false,
+        }));
+    }
+
+    pub(super) fn take_page(&mut self, outcome: Outcome) {
+        let Task::Show(show) = &mut self.task else {
+            return;
+        };
+        let Some(job) = show.pages.asked else {
+            return;
+        };
+        match show.pages.done(job, outcome, show.file, &mut self.fx) {
+            Ok(Progress::Prepared(_)) => {
+                if !std::mem::replace(&mut show.begun, true) {
+                    self.fx.say(b"213-Status\r\n".to_vec());
+                }
+            }
+            Ok(Progress::Going | Progress::Complete) => {}
+            Err((reply, _)) => {
+                if show.begun {
+                    self.fx
+                        .say(b" (cut off)\r\n213 This is not all of it\r\n".to_vec());
+                } else {
+                    self.fx.reply(&reply);
+                }
+                self.task = Task::None;
+            }
+        }
+    }
+
+    /// Says the next page once the peer takes its replies.
+    pub(super) fn pump_show(&mut self) {
+        let Task::Show(show) = &mut self.task else {
+            return;
+        };
+        if !self.fx.may_reply() || show.waits_for_disk() || !show.begun {
+            return;
+        }
+        let lines = std::mem::take(&mut show.pages.lines);
+        if !lines.is_empty() {
+            self.fx.say(lines);
+        }
+        if !show.pages.more {
+            self.fx.reply(&Reply::new(213, "End"));
+            self.task = Task::None;
+        } else if self.fx.may_reply() {
+            show.pages.start(show.file, &mut self.fx);
+        }
+    }
+}

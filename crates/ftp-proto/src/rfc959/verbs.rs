@@ -1,0 +1,129 @@
+//! Commands about names: CWD, CDUP, PWD, MKD, RMD, DELE, RNFR, RNTO (RFC 959), SIZE, MDTM, MLST (RFC 3659).
+
+use super::Rfc959;
+use super::folder;
+use super::listing;
+use super::reply::{self, Reply};
+use super::task::Task;
+use super::time::stamp;
+use crate::session::{DiskOp, Meta, Outcome};
+use crate::{Kind, VPath};
+
+/// What an outcome of the disk is wanted for.
+#[derive(Debug)]
+pub(super) enum Step {
+    /// To stand in this folder from now on.
+    Enter(VPath),
+    /// To rename it next.
+    RenameFrom(VPath),
+    /// To remove it if it is (not) a folder.
+    Remove(VPath, Kind),
+    /// To tell its size.
+    Size,
+    /// To tell its time.
+    Time,
+    /// To tell its facts.
+    Facts(VPath),
+    /// To say this if it worked.
+    Say(Reply),
+}
+
+impl Rfc959 {
+    /// Asks the disk, and says what for.
+    pub(super) fn ask(&mut self, op: DiskOp, step: Step) {
+        let job = self.fx.disk_once(op);
+        self.task = Task::Disk(job, step);
+    }
+
+    /// Looks at a path, and says what for.
+    pub(super) fn look(&mut self, path: VPath, step: Step) {
+        self.ask(DiskOp::Stat { path }, step);
+    }
+
+    /// `PWD`.
+    pub(super) fn pwd(&self) -> Reply {
+        let here = reply::quoted(&folder::absolute(&self.settings.here));
+        Reply::exact(257, format!("{here} is the working folder"))
+    }
+
+    /// `MKD`.
+    pub(super) fn mkd(&mut self, path: VPath) {
+        let shown = reply::quoted(&folder::absolute(&path));
+        let done = Reply::exact(257, format!("{shown} was made"));
+        let parents = false;
+        self.ask(DiskOp::MakeDir { path, parents }, Step::Say(done));
+    }
+
+    /// `RNTO`: what stands at the new name is replaced, as `rename(2)` does.
+    pub(super) fn rnto(&mut self, from: VPath, to: VPath) {
+        let replace = true;
+        let op = DiskOp::Rename { from, to, replace };
+        self.ask(op, Step::Say(Reply::new(250, "Renamed")));
+    }
+
+    /// The disk has answered.
+    pub(super) fn take_step(&mut self, step: Step, outcome: Outcome) {
+        let reply = match (step, outcome) {
+            (_, Outcome::Failed(fault)) => reply::fault(&fault),
+            (Step::Enter(path), Outcome::Found(meta)) => self.enter(path, &meta),
+            (Step::RenameFrom(path), Outcome::Found(_)) => {
+                self.settings.rename_from = Some(path);
+                Reply::new(350, "It is there; RNTO next")
+            }
+            (Step::Remove(path, wanted), Outcome::Found(meta)) => {
+                let is_dir = meta.kind == Kind::Dir;
+                if is_dir == (wanted == Kind::Dir) {
+                    let recursive = false;
+                    let done = Step::Say(Reply::new(250, "Removed"));
+                    return self.ask(DiskOp::Remove { path, recursive }, done);
+                }
+                Reply::new(
+                    550,
+                    if is_dir {
+                        "It is a folder; RMD removes it"
+                    } else {
+                        "It is no folder; DELE removes it"
+                    },
+                )
+            }
+            (Step::Size, Outcome::Found(meta)) => match file_only(&meta) {
+                Some(refusal) => refusal,
+                None => Reply::new(213, meta.size.to_string()),
+            },
+            (Step::Time, Outcome::Found(meta)) => match file_only(&meta) {
+                Some(refusal) => refusal,
+                None => Reply::new(213, stamp(meta.mtime, 0)),
+            },
+            (Step::Facts(path), Outcome::Found(meta)) => self.facts(&path, &meta),
+            (Step::Say(reply), Outcome::Ended) => reply,
+            (_, _) => reply::unexpected(),
+        };
+        self.fx.reply(&reply);
+    }
+
+    fn enter(&mut self, path: VPath, meta: &Meta) -> Reply {
+        if meta.kind != Kind::Dir {
+            return Reply::new(550, "It is no folder");
+        }
+        self.settings.here = path;
+        let here = reply::quoted(&folder::absolute(&self.settings.here));
+        Reply::exact(250, format!("{here} is the working folder"))
+    }
+
+    fn facts(&self, path: &VPath, meta: &Meta) -> Reply {
+        let mut line = String::new();
+        listing::push_facts(
+            &mut line,
+            self.settings.facts,
+            meta,
+            !self.fx.config.read_only,
+        );
+        line.push(' ');
+        line.push_str(&folder::absolute(path));
+        Reply::lines(250, "Facts", [line], "End")
+    }
+}
+
+fn file_only(meta: &Meta) -> Option<Reply> {
+    (meta.kind != Kind::File).then(|| Reply::new(550, "It is no file"))
+}

@@ -1,0 +1,171 @@
+//! The disk in scripts: operations as text, outcomes from text. For every dialect's scripts.
+
+use std::fmt::Write as _;
+
+use ftp_proto::session::{Content, DiskOp, Entry, Fault, FaultKind, Meta, Outcome, Partial};
+use ftp_proto::{Digest, Durability, Kind};
+
+pub(crate) const EMPTY: &str = "e3b0c44298fc1c149afbf4c8996fb92427ae41e4649b934ca495991b7852b855";
+
+pub(crate) fn operation(op: &DiskOp) -> String {
+    match op {
+        DiskOp::Open { path, inline } => format!("open {path} inline={inline}"),
+        DiskOp::Warm {
+            offset,
+            len,
+            digest,
+            last,
+        } => {
+            let digest = if *digest { " digest" } else { "" };
+            let last = if *last { " last" } else { "" };
+            format!("warm {offset}+{len}{digest}{last}")
+        }
+        DiskOp::Create { path, options } => {
+            let mut line = format!("create {path}");
+            if let Some(size) = options.size {
+                write!(line, " size={size}").unwrap();
+            }
+            if let Some((seconds, ns)) = options.mtime {
+                write!(line, " mtime={seconds}.{ns}").unwrap();
+            }
+            if let Some(mode) = options.mode {
+                write!(line, " mode={mode:o}").unwrap();
+            }
+            for (set, word) in [(options.parents, " parents"), (options.resume, " resume")] {
+                line.push_str(if set { word } else { "" });
+            }
+            if options.if_exists != ftp_proto::IfExists::Replace {
+                write!(line, " if_exists={:?}", options.if_exists).unwrap();
+            }
+            line
+        }
+        DiskOp::Continue { keep } => format!("continue keep={keep}"),
+        DiskOp::Commit { digest, size } => {
+            let digest = digest.map_or("none".into(), |digest| digest.to_string());
+            let size = size.map_or("none".into(), |size| size.to_string());
+            short(&format!("commit size={size} digest={digest}"))
+        }
+        DiskOp::Abort => "abort".into(),
+        DiskOp::Release => "release".into(),
+        DiskOp::List {
+            path,
+            after,
+            entries,
+            bytes,
+        } => {
+            let after = after.as_deref().unwrap_or("-");
+            format!("list {path} after={after} entries={entries} bytes={bytes}")
+        }
+        DiskOp::Stat { path } => format!("stat {path}"),
+        DiskOp::Digest { path, offset, len } => format!("digest {path} {offset}+{len:?}"),
+        DiskOp::MakeDir { path, parents } => format!("mkdir {path} parents={parents}"),
+        DiskOp::Rename { from, to, replace } => format!("rename {from} {to} replace={replace}"),
+        DiskOp::Remove { path, recursive } => format!("remove {path} recursive={recursive}"),
+    }
+}
+
+/// Digests in their short form.
+pub(crate) fn short(text: &str) -> String {
+    let mut text = text.replace(EMPTY, "@empty");
+    for byte in 0..=255u8 {
+        let long = Digest([byte; 32]).to_string();
+        if text.contains(&long) {
+            text = text.replace(&long, &format!("@{byte:02x}"));
+        }
+    }
+    text
+}
+
+pub(crate) fn meta(size: u64) -> Meta {
+    Meta {
+        kind: Kind::File,
+        size,
+        mtime: 5,
+        mtime_ns: 6,
+        mode: 0o644,
+        etag: format!("e{size}"),
+    }
+}
+
+/// `created [partial 3] · continued · committed 3 · skipped · opened 9 [digest] · content abc · warmed 3 [digest] · ended
+/// · found 3 · digested 3 of 9 · listed a,b [more] · failed kind`; every digest is `@07`.
+pub(crate) fn parse_outcome(text: &str) -> Outcome {
+    let words: Vec<&str> = text.split(' ').collect();
+    let number = |index: usize| words[index].parse::<u64>().unwrap();
+    let digest = Digest([7; 32]);
+    match words[0] {
+        "created" => Outcome::Created {
+            partial: (words.len() > 1).then(|| Partial {
+                offset: number(2),
+                digest,
+            }),
+        },
+        "continued" => Outcome::Continued,
+        "committed" => Outcome::Committed {
+            size: number(1),
+            digest,
+            durability: Durability::Full,
+        },
+        "skipped" => Outcome::Skipped,
+        "opened" => Outcome::Opened {
+            meta: meta(number(1)),
+            content: None,
+            digest: (words.len() > 2).then_some(digest),
+        },
+        "content" => {
+            let bytes = words
+                .get(1)
+                .map_or(Vec::new(), |text| text.as_bytes().to_vec());
+            Outcome::Opened {
+                meta: meta(bytes.len() as u64),
+                content: Some(Content { bytes, digest }),
+                digest: None,
+            }
+        }
+        "warmed" => Outcome::Warmed {
+            len: number(1),
+            digest: (words.len() > 2).then_some(digest),
+        },
+        "found_dir" => Outcome::Found(Meta {
+            kind: Kind::Dir,
+            ..meta(4096)
+        }),
+        "listed_none" => Outcome::Listed {
+            entries: Vec::new(),
+            more: false,
+        },
+        "ended" => Outcome::Ended,
+        "found" => Outcome::Found(meta(number(1))),
+        "digested" => Outcome::Digested {
+            digest,
+            len: number(1),
+            meta: meta(number(3)),
+        },
+        "listed" => Outcome::Listed {
+            entries: words[1]
+                .split(',')
+                .map(|name| Entry {
+                    name: name.into(),
+                    meta: meta(1),
+                })
+                .collect(),
+            more: words.len() > 2,
+        },
+        "failed" => Outcome::Failed(Fault::new(fault_kind(words[1]), "it broke")),
+        _ => panic!("no such outcome: {text:?}"),
+    }
+}
+
+pub(crate) fn fault_kind(word: &str) -> FaultKind {
+    match word {
+        "not_found" => FaultKind::NotFound,
+        "not_a_directory" => FaultKind::NotADirectory,
+        "no_space" => FaultKind::NoSpace,
+        "changed" => FaultKind::Changed,
+        "digest_mismatch" => FaultKind::DigestMismatch,
+        "exists" => FaultKind::Exists,
+        "busy" => FaultKind::Busy,
+        "io" => FaultKind::Io,
+        _ => panic!("no such fault: {word:?}"),
+    }
+}
