@@ -6,6 +6,8 @@
     reason = "the targets are another crate, which needs them public"
 )]
 
+#[path = "../fuzz/src/dialogue.rs"]
+mod dialogue;
 #[path = "../fuzz/src/ops.rs"]
 mod ops;
 #[path = "../fuzz/src/text.rs"]
@@ -55,4 +57,27 @@ fn vpath_takes_its_corpus() {
 #[test]
 fn native_ops_takes_its_corpus() {
     replay("native_ops", ops::native_ops);
+}
+
+#[test]
+fn rfc959_dialogue_takes_its_corpus() {
+    replay("rfc959_dialogue", dialogue::rfc959_dialogue);
+}
+
+/// Dialogues by chance, the same ones every time.
+#[test]
+fn rfc959_dialogue_takes_chance() {
+    let mut state = 0x2545_f491_4f6c_dd1d_u64;
+    let mut next = || {
+        state ^= state << 13;
+        state ^= state >> 7;
+        state ^= state << 17;
+        state.to_le_bytes()[0]
+    };
+    for round in 0..20_000 {
+        let len = 10 + usize::from(next());
+        let bytes: Vec<u8> = (0..len).map(|_| next()).collect();
+        let played = panic::catch_unwind(|| dialogue::rfc959_dialogue(&bytes));
+        assert!(played.is_ok(), "round {round}: {bytes:?}");
+    }
 }

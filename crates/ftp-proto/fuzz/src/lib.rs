@@ -2,8 +2,10 @@
 //!
 //! The functions are also called by a test of `ftp-proto`, which replays the kept corpus with any compiler.
 
+mod dialogue;
 mod ops;
 mod text;
 
+pub use dialogue::rfc959_dialogue;
 pub use ops::native_ops;
 pub use text::{decoder, vpath};

@@ -80,13 +80,22 @@ impl Rfc959 {
             Input::OpenFailed { channel, why } if channel == Channel::DATA => {
                 self.take_open_failed(&why, now);
             }
-            Input::Closed { channel } if channel == Channel::DATA => {
-                self.data = Data::None;
-                self.take_data_closed(now);
-            }
+            Input::Closed { channel } if channel == Channel::DATA => match self.data {
+                Data::Closing => {
+                    self.data = Data::None;
+                    self.take_data_closed(now);
+                }
+                Data::None
+                | Data::Asked(_)
+                | Data::Passive
+                | Data::Active(_)
+                | Data::Connecting
+                | Data::Open
+                | Data::Securing
+                | Data::Secured => self.take_open_failed("it closed early", now),
+            },
             Input::Lost { channel, why } if channel == Channel::DATA => {
-                self.data = Data::None;
-                self.take_data_lost(&why, now);
+                self.take_open_failed(&why, now);
             }
             Input::Eof { channel } if channel == Channel::DATA => self.take_data_eof(),
             Input::Payload { channel, len } if channel == Channel::DATA => {
@@ -160,6 +169,7 @@ impl Rfc959 {
         }
     }
 
+    /// The data connection did not come about, or broke.
     fn take_open_failed(&mut self, why: &str, now: Instant) {
         let asked = matches!(self.data, Data::Asked(_));
         self.data = Data::None;
@@ -214,6 +224,7 @@ impl Rfc959 {
             Some(Expired::Login) => "nobody logged in for too long",
             Some(Expired::Idle) => "nothing was asked for too long",
         };
+        self.cut_show();
         self.fx.reply(&Reply::new(421, format!("Goodbye: {why}")));
         self.end(true, why, now);
     }

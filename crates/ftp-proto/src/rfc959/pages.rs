@@ -197,15 +197,24 @@ impl Rfc959 {
             }
             Ok(Progress::Going | Progress::Complete) => {}
             Err((reply, _)) => {
-                if show.begun {
-                    self.fx
-                        .say(b" (cut off)\r\n213 This is not all of it\r\n".to_vec());
-                } else {
+                if !show.begun {
                     self.fx.reply(&reply);
                 }
-                self.task = Task::None;
+                self.cut_show();
             }
         }
+    }
+
+    /// Ends a listing over control in its middle, so that what is said next is a reply of its own.
+    pub(super) fn cut_show(&mut self) {
+        let Task::Show(show) = &self.task else {
+            return;
+        };
+        if show.begun {
+            let words = b" (cut off)\r\n213 This is not all of it\r\n";
+            self.fx.say(words.to_vec());
+        }
+        self.task = Task::None;
     }
 
     /// Says the next page once the peer takes its replies.
