@@ -106,7 +106,7 @@ fn a_file_that_cannot_be_read_is_told() {
     for (path, bytes, word) in [
         (scratch.join("none.toml"), None, "No such file"),
         (path.clone(), Some(vec![b'#'; 2 << 20]), "longer than 1 MiB"),
-        (path.clone(), Some(vec![b'#', 0xff]), "UTF-8"),
+        (path, Some(vec![b'#', 0xff]), "UTF-8"),
         (scratch.path().to_owned(), None, "directory"),
     ] {
         if let Some(bytes) = bytes {
