@@ -177,7 +177,7 @@ fn a_wrong_start_says_why() {
             Options::new().args(["--idle-timeout", "soon"]),
             "idle-timeout",
         ),
-        (Options::new().env("FTP_SERVER_WORKERS", "many"), "orkers"),
+        (Options::new().env("FTP_SERVER_WORKERS", "many"), "WORKERS"),
     ] {
         let Err(failed) = Server::try_start(options) else {
             panic!("it started: {word}")
