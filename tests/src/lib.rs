@@ -9,6 +9,7 @@
 )]
 
 pub mod bystander;
+pub mod certs;
 pub mod client;
 pub mod deadline;
 pub mod files;

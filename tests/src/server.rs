@@ -13,7 +13,7 @@ use std::time::{Duration, Instant};
 use rustix::process::Signal;
 use serde_json::Value;
 
-use crate::deadline::SOON;
+use crate::deadline::{SOON, eventually};
 use crate::files::Scratch;
 use crate::process::{Process, readable};
 
@@ -218,6 +218,19 @@ impl Server {
     #[must_use]
     pub fn log(&self) -> String {
         fs::read_to_string(&self.log).unwrap()
+    }
+
+    /// The key that it shows over TLS, as `--pin` takes it.
+    #[must_use]
+    pub fn pin(&self) -> String {
+        let mut pin = None;
+        eventually("the server tells its key", SOON, || {
+            let log = self.log();
+            let at = log.find("\"fingerprint\":\"SHA256:").map(|at| at + 15);
+            pin = at.and_then(|at| log.get(at..at + 50)).map(str::to_owned);
+            pin.is_some()
+        });
+        pin.unwrap_or_default()
     }
 
     /// The log's whole lines, read as JSON.

@@ -24,6 +24,8 @@ mod streams;
 mod transfer;
 #[path = "cli/tree.rs"]
 mod tree;
+#[path = "cli/trust.rs"]
+mod trust;
 
 use ftp_tests::{Client, Options, Server};
 

@@ -24,5 +24,7 @@ mod python;
 mod reactors;
 #[path = "e2e/resume.rs"]
 mod resume;
+#[path = "e2e/tls.rs"]
+mod tls;
 #[path = "e2e/verbs.rs"]
 mod verbs;

@@ -32,6 +32,13 @@ pub enum Error {
         /// What the operating system said.
         source: io::Error,
     },
+    /// The server is not, or cannot be shown to be, the one that was meant.
+    Untrusted {
+        /// Its `HOST:PORT`.
+        server: String,
+        /// What is wrong with its certificate.
+        why: String,
+    },
     /// The connection broke.
     Lost(String),
     /// Nothing moved for too long.
@@ -64,6 +71,7 @@ impl Error {
             | Self::Local { .. }
             | Self::Changed(_)
             | Self::Unreachable { .. }
+            | Self::Untrusted { .. }
             | Self::Lost(_)
             | Self::TimedOut(_)
             | Self::Integrity(_)
@@ -82,6 +90,7 @@ impl Error {
                 true
             }
             Self::Usage(_)
+            | Self::Untrusted { .. }
             | Self::Local { .. }
             | Self::Changed(_)
             | Self::Protocol(_)
@@ -118,6 +127,10 @@ impl Error {
                 server: server.clone(),
                 source: again(source),
             },
+            Self::Untrusted { server, why } => Self::Untrusted {
+                server: server.clone(),
+                why: why.clone(),
+            },
             Self::Lost(text) => Self::Lost(text.clone()),
             Self::TimedOut(text) => Self::TimedOut(text.clone()),
             Self::Integrity(text) => Self::Integrity(text.clone()),
@@ -151,6 +164,7 @@ impl Error {
             Self::Usage(_)
             | Self::Remote(_)
             | Self::Local { .. }
+            | Self::Untrusted { .. }
             | Self::Lost(_)
             | Self::Interrupted(_)
             | Self::OutputClosed => None,
@@ -186,6 +200,7 @@ impl fmt::Display for Error {
             Self::Unreachable { server, source } => {
                 write!(f, "cannot reach {server}: {}", plain(source))
             }
+            Self::Untrusted { server, why } => write!(f, "{server} is not trusted: {why}"),
             Self::TimedOut(text) => write!(f, "timed out: {text}"),
             Self::Integrity(text) => write!(f, "integrity: {text}"),
             Self::Protocol(text) => write!(f, "protocol: {text}"),
@@ -202,6 +217,7 @@ impl std::error::Error for Error {
             Self::Usage(_)
             | Self::Remote(_)
             | Self::Changed(_)
+            | Self::Untrusted { .. }
             | Self::Lost(_)
             | Self::TimedOut(_)
             | Self::Integrity(_)

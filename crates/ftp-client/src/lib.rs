@@ -31,6 +31,8 @@ pub use cancel::Cancel;
 pub use client::{Client, Stat};
 pub use download::GetOptions;
 pub use error::{Error, Result};
+pub use ftp_tls::{Fingerprint, Oldest};
+pub use net::{Ask, KnownHosts, Tls, TlsOptions};
 pub use options::Options;
 pub use remote::{RemoteArg, remote_arg};
 pub use run::{GetSource, LocalSource, LocalTarget, PutSource, get_all, put_all};

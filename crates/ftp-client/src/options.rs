@@ -2,10 +2,12 @@
 
 use std::time::Duration;
 
+use crate::net::Tls;
+
 /// How to reach a server.
 #[derive(Clone, Debug, PartialEq, Eq)]
 pub struct Options {
-    /// `HOST`, `HOST:PORT` or `[V6]:PORT`; port 2121 if none is named.
+    /// `HOST`, `HOST:PORT` or `[V6]:PORT`; port 2121 if none is named. `muxftps://` in front asks for `tls`.
     pub server: String,
     /// Longest time to connect.
     pub connect_timeout: Duration,
@@ -15,6 +17,8 @@ pub struct Options {
     pub retries: u32,
     /// Connections that carry files at once.
     pub connections: usize,
+    /// Speak TLS, and how.
+    pub tls: Option<Tls>,
 }
 
 impl Default for Options {
@@ -25,6 +29,7 @@ impl Default for Options {
             timeout: Duration::from_secs(60),
             retries: 5,
             connections: 1,
+            tls: None,
         }
     }
 }

@@ -62,7 +62,7 @@ impl Session {
     /// # Errors
     /// As `net::connect`.
     pub(crate) fn connect(options: &Options, cancel: &Cancel) -> Result<Self> {
-        let transport = connect(&options.server, options.connect_timeout, cancel)?;
+        let transport = connect(options, cancel)?;
         Self::over(transport, options.timeout, cancel)
     }
 

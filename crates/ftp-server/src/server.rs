@@ -17,13 +17,15 @@ use ftp_store::Store;
 use crate::metrics::Metrics;
 use crate::pool::{Mailbox, Pool};
 pub use crate::reactor::Ended;
-use crate::reactor::{Bounds, Commons, Desk, Front, Letter, Listener, Mate, Reactor};
+use crate::reactor::{Bounds, Commons, Cover, Desk, Front, Letter, Listener, Mate, Reactor};
 use crate::session::EndTimes;
 use crate::sweeper::Sweeper;
 
 mod live;
+mod tls;
 
 use live::Live;
+pub use tls::{Certificate, Oldest, TlsConfig, TlsOn, is_loopback};
 
 /// Orders that may wait for a worker.
 const QUEUE: usize = 1024;
@@ -55,6 +57,8 @@ pub struct ServerConfig {
     pub drain_time: Duration,
     /// Bounds of a session.
     pub limits: Limits,
+    /// Encryption.
+    pub tls: TlsConfig,
     /// For tests: every disk job sleeps first.
     pub slow_disk: Option<Duration>,
 }
@@ -66,6 +70,8 @@ pub enum StartError {
     Root(PathBuf, String),
     /// An address cannot be listened on.
     Listen(SocketAddr, io::Error),
+    /// The certificate, or what goes with it, cannot be used.
+    Tls(ftp_tls::Error),
     /// The system refused something else.
     System(&'static str, io::Error),
 }
@@ -79,6 +85,7 @@ impl fmt::Display for StartError {
                 "cannot listen on {address}: another program does already; choose another port with --listen"
             ),
             Self::Listen(address, error) => write!(f, "cannot listen on {address}: {error}"),
+            Self::Tls(error) => write!(f, "cannot speak TLS: {error}"),
             Self::System(what, error) => write!(f, "cannot {what}: {error}"),
         }
     }
@@ -102,6 +109,7 @@ pub struct Server {
 pub struct Handle {
     mailboxes: Vec<Arc<Mailbox<Letter>>>,
     live: Arc<Live>,
+    certificate: Option<Certificate>,
 }
 
 impl Handle {
@@ -113,13 +121,21 @@ impl Handle {
     }
 
     /// Takes over what may change while the server runs: caps, times, the time to drain. Sessions that are under way
-    /// obey it too, none is broken off by the change itself. Everything else of `config` is let be.
-    pub fn reload(&self, config: &ServerConfig) {
+    /// obey it too, none is broken off by the change itself. Certificates are read again, for new handshakes. Everything else of
+    /// `config` is let be.
+    ///
+    /// # Errors
+    /// Says which certificate cannot be used; then nothing has changed.
+    pub fn reload(&self, config: &ServerConfig) -> Result<(), ftp_tls::Error> {
+        if let Some(certificate) = &self.certificate {
+            certificate.reload(&config.tls)?;
+        }
         self.live.swap(config);
         let bounds = Arc::new(bounds(config));
         for mailbox in &self.mailboxes {
             mailbox.post(Letter::Reload(bounds.clone()));
         }
+        Ok(())
     }
 
     /// Stop now.
@@ -145,17 +161,9 @@ impl Server {
         let store = Store::open(&config.root, options)
             .map_err(|error| StartError::Root(config.root.clone(), error.to_string()))?;
         let store = Arc::new(store);
-        let mut listeners = Vec::new();
-        let mut addresses = Vec::new();
         let live = Arc::new(Live::new(&config));
-        for address in &config.listen {
-            let front = Box::new(NativeFront::new(live.clone()));
-            let listener = Listener::bind(*address, front)
-                .and_then(|listener| Ok((listener.local_addr()?, listener)));
-            let (real, listener) = listener.map_err(|error| StartError::Listen(*address, error))?;
-            addresses.push(real);
-            listeners.push(listener);
-        }
+        let certificate = Certificate::new(&config).map_err(StartError::Tls)?;
+        let (addresses, listeners) = listen(&config, &live, certificate.as_ref())?;
         let pool = Pool::start(config.workers, QUEUE, config.slow_disk)
             .map_err(|error| StartError::System("start the disk workers", error))?;
         let sweeper = (!config.read_only).then(|| Sweeper::start(store.clone(), SystemTime::now));
@@ -172,6 +180,7 @@ impl Server {
         Ok(Self {
             handle: Handle {
                 live,
+                certificate,
                 mailboxes: reactors
                     .iter()
                     .map(|reactor| reactor.mailbox().clone())
@@ -188,6 +197,12 @@ impl Server {
     #[must_use]
     pub fn local_addrs(&self) -> &[SocketAddr] {
         &self.addresses
+    }
+
+    /// What it shows in a TLS handshake, if it speaks TLS anywhere.
+    #[must_use]
+    pub fn certificate(&self) -> Option<&Certificate> {
+        self.handle.certificate.as_ref()
     }
 
     /// A handle to stop it.
@@ -265,28 +280,63 @@ fn descriptor_ceiling() -> i32 {
     limit - (limit / 8).clamp(16, 512)
 }
 
+/// Binds the addresses; each with what it is spoken in.
+fn listen(
+    config: &ServerConfig,
+    live: &Arc<Live>,
+    certificate: Option<&Certificate>,
+) -> Result<(Vec<SocketAddr>, Vec<Listener>), StartError> {
+    let mut listeners = Vec::new();
+    let mut addresses = Vec::new();
+    let security = certificate.map(|certificate| {
+        let words = refusal(live, Code::BadFrame, "this port speaks TLS: use --tls");
+        Arc::new(certificate.security(words))
+    });
+    for address in &config.listen {
+        let cover = match &security {
+            Some(security) if config.tls.covers(address) => Cover::First(security.clone()),
+            Some(_) | None => Cover::Plain,
+        };
+        let front = Box::new(NativeFront::new(live.clone(), cover));
+        let listener = Listener::bind(*address, front)
+            .and_then(|listener| Ok((listener.local_addr()?, listener)));
+        let (real, listener) = listener.map_err(|error| StartError::Listen(*address, error))?;
+        addresses.push(real);
+        listeners.push(listener);
+    }
+    Ok((addresses, listeners))
+}
+
+/// A last frame for somebody who is turned away.
+fn refusal(live: &Live, code: Code, why: &str) -> Vec<u8> {
+    let head = ReplyHead {
+        fin: true,
+        error: Some(ErrorBody::new(code, why)),
+        ..ReplyHead::default()
+    };
+    let mut refusal = Vec::new();
+    if frame::encode(&head, live.native().limits.header_bytes, &mut refusal).is_err() {
+        refusal.clear();
+    }
+    refusal
+}
+
 /// Our own protocol.
 struct NativeFront {
     live: Arc<Live>,
     refusal: Vec<u8>,
+    cover: Cover,
 }
 
 impl NativeFront {
-    fn new(live: Arc<Live>) -> Self {
-        let error = ErrorBody::new(
-            Code::Overloaded,
-            "the server has too many connections; close some or try again later",
-        );
-        let head = ReplyHead {
-            fin: true,
-            error: Some(error),
-            ..ReplyHead::default()
-        };
-        let mut refusal = Vec::new();
-        if frame::encode(&head, live.native().limits.header_bytes, &mut refusal).is_err() {
-            refusal.clear();
+    fn new(live: Arc<Live>, cover: Cover) -> Self {
+        let why = "the server has too many connections; close some or try again later";
+        let refusal = refusal(&live, Code::Overloaded, why);
+        Self {
+            live,
+            refusal,
+            cover,
         }
-        Self { live, refusal }
     }
 }
 
@@ -297,5 +347,9 @@ impl Front for NativeFront {
 
     fn refusal(&self) -> &[u8] {
         &self.refusal
+    }
+
+    fn cover(&self) -> Cover {
+        self.cover.clone()
     }
 }

@@ -151,11 +151,12 @@ fn beyond_loopback_only_when_it_is_said() {
     };
     assert_eq!(refused.status.unwrap().code(), Some(2), "{}", refused.log);
     assert!(refused.log.contains("--allow-anonymous"), "{}", refused.log);
-    let server = Server::start(
-        Options::new()
-            .listen("0.0.0.0:0")
-            .args(["--allow-anonymous"]),
-    );
+    let server = Server::start(Options::new().listen("0.0.0.0:0").args([
+        "--allow-anonymous",
+        "--tls-mode",
+        "off",
+        "--allow-plaintext",
+    ]));
     let addr = ([127, 0, 0, 1], server.addr().port()).into();
     Peer::hello(addr).still_works();
 }

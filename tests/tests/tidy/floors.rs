@@ -76,6 +76,7 @@ const FLOORS: &[Row] = &[
             "ftp_proto::session",
         ],
     ),
+    ("ftp-tls", "*", &["*"], &[]),
     ("ftp-server", "base", &[], &[]),
     ("ftp-server", "metrics", &[], &["ftp_proto::session"]),
     (
@@ -84,7 +85,7 @@ const FLOORS: &[Row] = &[
         &["base", "metrics"],
         &["ftp_store", "ftp_proto::session"],
     ),
-    ("ftp-server", "conn", &["base"], &["ftp_store"]),
+    ("ftp-server", "conn", &["base"], &["ftp_store", "ftp_tls"]),
     (
         "ftp-server",
         "session",
@@ -101,8 +102,10 @@ const FLOORS: &[Row] = &[
     (
         "ftp-server",
         "server",
-        &["base", "reactor", "pool", "session", "sweeper", "metrics"],
-        &["ftp_store", "ftp_proto"],
+        &[
+            "base", "conn", "reactor", "pool", "session", "sweeper", "metrics",
+        ],
+        &["ftp_store", "ftp_tls", "ftp_proto"],
     ),
     (
         "ftp-server",
@@ -122,6 +125,7 @@ const FLOORS: &[Row] = &[
             "ftp_proto::words",
             "ftp_proto::limits",
             "ftp_proto::wire",
+            "ftp_tls",
         ],
     ),
 ];
@@ -224,6 +228,7 @@ fn imports(path: &str, text: &str) -> Vec<String> {
         "ftp_proto",
         "ftp_store",
         "ftp_access",
+        "ftp_tls",
         "ftp_server",
         "ftp_client",
         "ftp_tests",

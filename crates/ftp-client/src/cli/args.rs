@@ -6,6 +6,7 @@ use std::path::PathBuf;
 use clap::{Args as ClapArgs, Parser, Subcommand, ValueEnum};
 
 use super::exit;
+use crate::Fingerprint;
 
 /// Where `--help` puts what every verb understands.
 const HEADING: &str = "Options of every verb";
@@ -63,6 +64,30 @@ pub(super) struct Common {
     )]
     #[arg(default_value = "2", hide_env = true, value_parser = clap::value_parser!(u16).range(1..=64))]
     pub(super) connections: u16,
+    /// Speak TLS; `muxftps://HOST` as the server means the same, and so do the flags below
+    #[arg(long, global = true, help_heading = HEADING, env = "FTP_CLIENT_TLS", hide_env = true)]
+    #[arg(value_parser = clap::builder::FalseyValueParser::new())]
+    pub(super) tls: bool,
+    /// Trust servers that these certificate authorities (PEM) vouch for, and no others
+    #[arg(long, global = true, help_heading = HEADING, value_name = "FILE")]
+    #[arg(env = "FTP_CLIENT_CA", hide_env = true)]
+    pub(super) ca: Option<PathBuf>,
+    /// Trust the server with this key and no other, whatever its certificate says: SHA256:...
+    #[arg(long, global = true, help_heading = HEADING, value_name = "FINGERPRINT")]
+    #[arg(env = "FTP_CLIENT_PIN", hide_env = true, value_parser = fingerprint)]
+    pub(super) pin: Option<Fingerprint>,
+    /// Show this certificate (PEM) to a server that asks for one
+    #[arg(long, global = true, help_heading = HEADING, value_name = "FILE")]
+    #[arg(env = "FTP_CLIENT_CERT", hide_env = true)]
+    pub(super) cert: Option<PathBuf>,
+    /// The key of --cert (PEM), if it is not in the same file
+    #[arg(long, global = true, help_heading = HEADING, value_name = "FILE", requires = "cert")]
+    #[arg(env = "FTP_CLIENT_KEY", hide_env = true)]
+    pub(super) key: Option<PathBuf>,
+    /// The oldest version of TLS to speak
+    #[arg(long, global = true, help_heading = HEADING, value_name = "VERSION")]
+    #[arg(env = "FTP_CLIENT_TLS_MIN", hide_env = true, default_value = "1.3", value_parser = ["1.2", "1.3"])]
+    pub(super) tls_min: String,
     /// Print errors only
     #[arg(short, long, global = true, help_heading = HEADING, conflicts_with = "verbose")]
     pub(super) quiet: bool,
@@ -103,6 +128,8 @@ pub(super) enum Verb {
     Rm(Rm),
     /// Measure round trips to the server
     Ping(Ping),
+    /// List, add or remove servers that are trusted by their key
+    Trust(Trust),
 }
 
 #[derive(Debug, ClapArgs)]
@@ -256,6 +283,38 @@ pub(super) struct Ping {
     /// Seconds between two
     #[arg(short, long, default_value = "1", value_name = "SECONDS", value_parser = pause)]
     pub(super) interval: f64,
+}
+
+#[derive(Debug, ClapArgs)]
+pub(super) struct Trust {
+    #[command(subcommand)]
+    pub(super) what: TrustVerb,
+}
+
+#[derive(Debug, Subcommand)]
+pub(super) enum TrustVerb {
+    /// List them
+    Ls,
+    /// Trust a server by its key; without one, connect, show its key and ask
+    Add {
+        /// HOST, HOST:PORT or [IPV6]:PORT
+        #[arg(value_name = "HOST[:PORT]")]
+        host: String,
+        /// Its key: SHA256:...
+        #[arg(value_name = "FINGERPRINT", value_parser = fingerprint)]
+        fingerprint: Option<Fingerprint>,
+    },
+    /// Forget servers
+    Rm {
+        /// HOST, HOST:PORT or [IPV6]:PORT
+        #[arg(required = true, value_name = "HOST[:PORT]")]
+        hosts: Vec<String>,
+    },
+}
+
+fn fingerprint(text: &str) -> Result<Fingerprint, String> {
+    text.parse()
+        .map_err(|error: ftp_tls::Error| error.to_string())
 }
 
 /// A time that is not zero.

@@ -89,6 +89,7 @@ impl Exit {
             Error::Local { source, .. } if is_full(source) => Self::NoSpace,
             Error::Local { .. } | Error::Changed(_) => Self::Local,
             Error::Unreachable { .. } | Error::Lost(_) => Self::Unreachable,
+            Error::Untrusted { .. } => Self::Identity,
             Error::TimedOut(_) => Self::TimedOut,
             Error::Integrity(_) => Self::Integrity,
             Error::Protocol(_) => Self::Protocol,

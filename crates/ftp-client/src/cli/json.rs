@@ -54,6 +54,10 @@ pub(super) enum Line<'a> {
         signal: i32,
         resume: Option<&'a str>,
     },
+    Trusted {
+        host: &'a str,
+        key: &'a str,
+    },
     Entry {
         path: &'a str,
         #[serde(flatten)]

@@ -17,6 +17,7 @@ mod progress;
 mod put;
 mod resume;
 mod signals;
+mod trust;
 
 use std::process::ExitCode;
 use std::sync::Arc;
@@ -67,7 +68,13 @@ pub fn main() -> ExitCode {
         }
     };
     raise_descriptors();
-    let config = Config::new(&args);
+    let config = match Config::new(&args) {
+        Ok(config) => config,
+        Err(error) => {
+            let out = Out::new(config::voice(&args.common), name(&args.verb));
+            return fail(&out, &error).into();
+        }
+    };
     let verb = name(&args.verb);
     let out = Out::new(config.voice, verb);
     let exit = start(config, out, args.verb);
@@ -110,6 +117,7 @@ fn run(scene: &Scene, verb: Verb) -> Result<Exit> {
         Verb::Mv(args) => manage::mv(scene, &args),
         Verb::Rm(args) => manage::rm(scene, &args),
         Verb::Ping(args) => ping::run(scene, &args),
+        Verb::Trust(args) => trust::run(scene, &args),
     }
 }
 
@@ -137,6 +145,7 @@ fn name(verb: &Verb) -> &'static str {
         Verb::Mv(_) => "mv",
         Verb::Rm(_) => "rm",
         Verb::Ping(_) => "ping",
+        Verb::Trust(_) => "trust",
     }
 }
 

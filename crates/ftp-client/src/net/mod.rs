@@ -4,10 +4,15 @@ mod block;
 mod connect;
 mod inbox;
 mod outbox;
+mod tls;
 mod transport;
+mod trust;
 mod wire_io;
 
 pub(crate) use block::{Block, Pool};
-pub(crate) use connect::connect;
+pub(crate) use connect::{address, connect};
+pub(crate) use tls::label;
+pub use tls::{Ask, Tls, TlsOptions};
 pub(crate) use transport::Transport;
+pub use trust::KnownHosts;
 pub(crate) use wire_io::{Wait, Wire};

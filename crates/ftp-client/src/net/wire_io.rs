@@ -13,6 +13,7 @@ use rustix::event::{PollFd, PollFlags, poll};
 use super::block::Block;
 use super::inbox::{INBOX_BYTES, Inbox};
 use super::outbox::Outbox;
+use super::tls::is_refusal;
 use super::transport::Transport;
 use crate::cancel::{Cancel, timespec};
 use crate::error::{Error, Result, plain};
@@ -49,6 +50,8 @@ pub(crate) struct Wire {
     ended: Option<String>,
     /// Why nothing more can be written; what came before is still read.
     broken: Option<String>,
+    /// The server does not accept our certificate.
+    refused: bool,
     /// Payload comes in large pieces: read heads alone, so that payload is not copied.
     bulk: bool,
 }
@@ -63,6 +66,7 @@ impl Wire {
             cancel,
             ended: None,
             broken: None,
+            refused: false,
             bulk: false,
         }
     }
@@ -142,6 +146,12 @@ impl Wire {
             }
             if self.fill() > 0 {
                 continue;
+            }
+            if self.refused {
+                return Err(Error::Untrusted {
+                    server: "the server".into(),
+                    why: "it did not accept our certificate".into(),
+                });
             }
             if let Some(why) = &self.ended {
                 return Err(Error::Lost(self.broken.as_ref().unwrap_or(why).clone()));
@@ -242,6 +252,11 @@ impl Wire {
                 }
             }
         }
+        if let Err(error) = self.transport.push()
+            && error.kind() != io::ErrorKind::WouldBlock
+        {
+            self.broken = Some(lost(&error));
+        }
         if self.broken.is_some() {
             self.outbox.clear();
         }
@@ -266,6 +281,7 @@ impl Wire {
             }
             Err(error) if error.kind() == io::ErrorKind::WouldBlock => 0,
             Err(error) => {
+                self.refused |= is_refusal(&error);
                 self.ended = Some(lost(&error));
                 0
             }
@@ -286,7 +302,7 @@ impl Wire {
         if !self.inbox.is_full() {
             events |= PollFlags::IN;
         }
-        if self.outbox.queued() > 0 {
+        if self.outbox.queued() > 0 || self.transport.has_unsent() {
             events |= PollFlags::OUT;
         }
         let (socket, waker) = (self.transport.fd(), self.cancel.fd());

@@ -11,7 +11,7 @@ use crate::peer::Peer;
 const SHORT: Duration = Duration::from_millis(300);
 
 fn wire(peer: &Peer, patience: Duration) -> Wire {
-    let transport = connect(&peer.options.server, patience, &peer.cancel).unwrap();
+    let transport = connect(&peer.options, &peer.cancel).unwrap();
     Wire::new(transport, patience, peer.cancel.clone())
 }
 

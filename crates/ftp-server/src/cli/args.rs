@@ -108,7 +108,7 @@ fn flag(setting: &'static Setting) -> Arg {
             .require_equals(true)
             .default_missing_value("true"),
         Shape::List => arg.action(ArgAction::Append),
-        Shape::Number | Shape::Quantity | Shape::Word | Shape::Path => arg,
+        Shape::Number | Shape::Quantity | Shape::Word | Shape::Path | Shape::MaybePath(_) => arg,
     }
 }
 

@@ -1,6 +1,8 @@
 //! What is obeyed: made from the settings, with every rule between them checked.
 
+use std::env;
 use std::net::SocketAddr;
+use std::path::PathBuf;
 use std::thread::available_parallelism;
 use std::time::Duration;
 
@@ -8,7 +10,7 @@ use ftp_proto::{Durability, Limits};
 
 use super::layers::{Loaded, Problem};
 use super::settings::{LogFormat, LogLevel, Settings};
-use crate::server::ServerConfig;
+use crate::server::{ServerConfig, TlsConfig, TlsOn, is_loopback};
 
 /// Fewest workers by default: a disk serves several at once even where there is one core.
 const WORKERS: usize = 4;
@@ -30,6 +32,10 @@ impl Config {
         let settings = loaded.settings.clone();
         check_listen(&settings).map_err(|why| Problem {
             origin: loaded.origins.get("listen").cloned(),
+            why,
+        })?;
+        let tls = tls(&settings).map_err(|(name, why)| Problem {
+            origin: loaded.origins.get(name).cloned(),
             why,
         })?;
         let cores = available_parallelism().map_or(1, usize::from);
@@ -57,6 +63,7 @@ impl Config {
                 drain_time: settings.drain_timeout,
                 partial_ttl: settings.partial_ttl,
                 limits,
+                tls,
                 slow_disk: (slow_disk > 0).then(|| Duration::from_millis(slow_disk)),
             },
             log_format: settings.log_format,
@@ -106,9 +113,46 @@ fn check_listen(settings: &Settings) -> Result<(), String> {
     }
 }
 
-/// Whether only this machine can reach the address.
-fn is_loopback(address: &SocketAddr) -> bool {
-    address.ip().to_canonical().is_loopback()
+/// What the settings on TLS come to together; or the setting that is wrong, and why.
+fn tls(settings: &Settings) -> Result<TlsConfig, (&'static str, String)> {
+    let files = match (&settings.tls_cert, &settings.tls_key) {
+        (Some(certificate), Some(key)) => Some((certificate.clone(), key.clone())),
+        // One file may hold both.
+        (Some(both), None) => Some((both.clone(), both.clone())),
+        (None, None) => None,
+        (None, Some(_)) => {
+            let why = "a key needs its certificate: --tls-cert FILE";
+            return Err(("tls_key", why.to_owned()));
+        }
+    };
+    let mut listen = settings.listen.iter();
+    if settings.tls_mode == TlsOn::Nowhere
+        && !settings.allow_plaintext
+        && let Some(address) = listen.find(|address| !is_loopback(address))
+    {
+        let why = format!(
+            "refusing to listen on {address} without TLS: that is beyond this machine, and everybody on the way could read and \
+             change what is sent. Leave out --tls-mode off, or say --allow-plaintext if that is what you want."
+        );
+        return Err(("tls_mode", why));
+    }
+    Ok(TlsConfig {
+        on: settings.tls_mode,
+        files,
+        state: settings.state_dir.clone().unwrap_or_else(state_dir),
+        client_ca: settings.tls_client_ca.clone(),
+        oldest: settings.tls_min,
+    })
+}
+
+/// Where a service keeps what it makes: as systemd says, as the user's desktop says, or as is the custom.
+fn state_dir() -> PathBuf {
+    let variable = |name: &str| env::var_os(name).filter(|value| !value.is_empty());
+    let folder = |name: &str| variable(name).map(PathBuf::from);
+    folder("STATE_DIRECTORY")
+        .or_else(|| folder("XDG_STATE_HOME").map(|home| home.join("ftp-server")))
+        .or_else(|| folder("HOME").map(|home| home.join(".local/state/ftp-server")))
+        .unwrap_or_else(|| PathBuf::from("/var/lib/ftp-server"))
 }
 
 #[cfg(test)]

@@ -148,3 +148,42 @@ fn beyond_loopback_only_when_it_is_said() {
         assert!(allowed.is_ok(), "{allowed:?}");
     }
 }
+
+#[test]
+fn what_is_said_of_tls_together() {
+    use crate::server::{Oldest, TlsOn};
+
+    let beyond = ["--allow-anonymous", "--listen", "0.0.0.0:1,127.0.0.1:2"];
+    let with = |more: &[&str]| config(&[&beyond, more].concat()).map(|it| it.server);
+    let server = with(&[]).unwrap();
+    assert_eq!(server.tls.on, TlsOn::BeyondLoopback);
+    let covered: Vec<_> = server
+        .listen
+        .iter()
+        .map(|it| server.tls.covers(it))
+        .collect();
+    assert_eq!(covered, [true, false]);
+    assert_eq!(server.tls.oldest, Oldest::Tls13);
+    let error = with(&["--tls-mode", "off"]).unwrap_err();
+    assert!(error.contains("--allow-plaintext"), "{error}");
+    let server = with(&["--tls-mode", "off", "--allow-plaintext"]).unwrap();
+    assert!(!server.listen.iter().any(|it| server.tls.covers(it)));
+    assert!(
+        config(&["--tls-mode", "off"]).is_ok(),
+        "loopback needs no words"
+    );
+    let server = with(&[
+        "--tls-mode",
+        "on",
+        "--tls-min",
+        "1.2",
+        "--tls-cert",
+        "c.pem",
+    ])
+    .unwrap();
+    assert!(server.listen.iter().all(|it| server.tls.covers(it)));
+    assert_eq!(server.tls.files, Some(("c.pem".into(), "c.pem".into())));
+    assert_eq!(server.tls.oldest, Oldest::Tls12);
+    let error = with(&["--tls-key", "k.pem"]).unwrap_err();
+    assert!(error.contains("--tls-cert"), "{error}");
+}

@@ -142,8 +142,11 @@ impl Reader<'_> {
             (Shape::Quantity | Shape::Word | Shape::List, DeValue::String(text)) => {
                 text.to_string()
             }
-            (Shape::Path, DeValue::String(text)) if text.is_empty() => String::new(),
-            (Shape::Path, DeValue::String(text)) => {
+            (Shape::MaybePath(absent), DeValue::String(text)) if text == absent => text.to_string(),
+            (Shape::Path | Shape::MaybePath(_), DeValue::String(text)) if text.is_empty() => {
+                String::new()
+            }
+            (Shape::Path | Shape::MaybePath(_), DeValue::String(text)) => {
                 return Ok(self.folder.join(text.as_ref()).into_os_string());
             }
             (Shape::List, DeValue::Array(items)) => {

@@ -61,7 +61,7 @@ fn unknown_names_are_mistakes() {
         "[log]\nlevle = \"warn\"",
         "2:1: unknown key `log-levle`; did you mean `log-level`?",
     );
-    check("[tls]\ncert = 1\nkey = 2", "1:2: unknown section `tls`");
+    check("[zzz]\ncert = 1\nkey = 2", "1:2: unknown section `zzz`");
     check(
         "[[listen.on]]\na = 1",
         "1:3: listen: an IP address and a port, such as 127.0.0.1:2121 or [::1]:2121, is needed, not a section",

@@ -38,6 +38,8 @@ pub(super) enum Shape {
     Word,
     /// A path as text; a relative one begins at the file's own folder.
     Path,
+    /// The same, or this word.
+    MaybePath(&'static str),
     /// A text, or a list of them.
     List,
 }
@@ -71,6 +73,10 @@ pub(super) struct Time {
 pub(super) struct Words<T: 'static>(pub(super) &'static [(&'static str, T)]);
 /// A folder.
 pub(super) struct Folder;
+/// A file or a folder, or the word for none: then it is `None`.
+pub(super) struct MaybePath {
+    pub(super) absent: &'static str,
+}
 /// Addresses to listen on, with commas between them.
 pub(super) struct Addresses;
 
@@ -311,6 +317,36 @@ impl Kind for Folder {
 
     fn show(&self, value: &PathBuf) -> String {
         quoted(&value.to_string_lossy())
+    }
+}
+
+impl Form for MaybePath {
+    fn metavar(&self) -> &'static str {
+        "PATH"
+    }
+    fn allowed(&self) -> String {
+        format!("a path, or {}", self.absent)
+    }
+    fn shape(&self) -> Shape {
+        Shape::MaybePath(self.absent)
+    }
+}
+
+impl Kind for MaybePath {
+    type Value = Option<PathBuf>;
+
+    fn read(&self, text: &OsStr) -> Option<Option<PathBuf>> {
+        if text == self.absent {
+            return Some(None);
+        }
+        Folder.read(text).map(Some)
+    }
+
+    fn show(&self, value: &Option<PathBuf>) -> String {
+        match value {
+            None => quoted(self.absent),
+            Some(path) => Folder.show(path),
+        }
     }
 }
 

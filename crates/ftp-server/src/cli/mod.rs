@@ -79,6 +79,7 @@ fn serve(config: Config, reload: Reload) -> Result<u8, String> {
     let server = Server::bind(config.server.clone()).map_err(|error| error.to_string())?;
     let signals = signals.watch(server.handle(), reload).map_err(no_signals)?;
     config.log(server.local_addrs());
+    introduce(&server);
     announce(server.local_addrs());
     let ended = server.run();
     signals.stop();
@@ -87,6 +88,20 @@ fn serve(config: Config, reload: Reload) -> Result<u8, String> {
         Ok(Ended::Cut) => Ok(FAILED),
         Err(error) => Err(format!("the loop broke: {error}")),
     }
+}
+
+/// What a client's user compares at the first connection.
+fn introduce(server: &Server) {
+    let Some(certificate) = server.certificate() else {
+        return;
+    };
+    let fingerprint = certificate.fingerprint();
+    if certificate.is_new() {
+        complain(&format_args!(
+            "made a certificate that signed itself; its key is {fingerprint}. Clients: ftp-client --pin {fingerprint}"
+        ));
+    }
+    tracing::info!(%fingerprint, "speaking TLS");
 }
 
 /// The one line on standard output, with real ports.

@@ -29,8 +29,11 @@ impl Reload {
         match self.next() {
             Ok((next, config, kept)) => {
                 let changed = differences(&self.current, &next);
+                if let Err(problem) = server.reload(&config.server) {
+                    tracing::error!(%problem, "configuration not reloaded: the old one stays");
+                    return;
+                }
                 self.level.set(config.log_level);
-                server.reload(&config.server);
                 self.current = next;
                 tracing::info!(changed = %changed.join(" "), "configuration reloaded");
                 for setting in kept {

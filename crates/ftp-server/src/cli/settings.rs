@@ -10,9 +10,10 @@ use std::time::Duration;
 use ftp_proto::Durability;
 
 use super::kind::{
-    Addresses, AutoCount, Count, Folder, Form, Kind, Rate, Size, Switch, Time, Words,
+    Addresses, AutoCount, Count, Folder, Form, Kind, MaybePath, Rate, Size, Switch, Time, Words,
 };
 use super::layers::Layers;
+use crate::server::{Oldest, TlsOn};
 
 /// When a new value is obeyed.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
@@ -142,6 +143,23 @@ settings! {
     min_rate: u64 = Rate { max: 1_000_000_000 }, "64", Live;
     /// After a signal, let transfers finish for so long.
     drain_timeout: Duration = Time { min: Duration::ZERO }, "30s", Live;
+    /// Where to speak TLS: `auto`, on every address beyond loopback; `on`, on all; `off`, on none, which beyond loopback
+    /// needs `allow-plaintext` too.
+    tls_mode: TlsOn = TLS, "auto", Restart;
+    /// Let everybody on the way read and change what is sent beyond loopback.
+    allow_plaintext: bool = Switch, "false", Restart;
+    /// Certificate chain to show, in PEM form, the server's own first; `none`: one that signed itself, which a first start makes and keeps in
+    /// `state-dir`.
+    tls_cert: Option<PathBuf> = MaybePath { absent: "none" }, "none", Live;
+    /// The key of `tls-cert`, in PEM form; `none`: it is in the same file.
+    tls_key: Option<PathBuf> = MaybePath { absent: "none" }, "none", Live;
+    /// Certificate authorities, in PEM form, whose client certificates are believed; `none`: no client is asked for one.
+    tls_client_ca: Option<PathBuf> = MaybePath { absent: "none" }, "none", Live;
+    /// The oldest version of TLS to speak.
+    tls_min: Oldest = VERSIONS, "1.3", Live;
+    /// The folder for what the server makes and keeps; `auto` is `$STATE_DIRECTORY`, `$XDG_STATE_HOME/ftp-server` or
+    /// `~/.local/state/ftp-server`.
+    state_dir: Option<PathBuf> = MaybePath { absent: "auto" }, "auto", Restart;
     /// Log lines for people (`text`) or for programs (`json`).
     log_format: LogFormat = FORMATS, "text", Restart;
     /// Log this and what is graver.
@@ -149,6 +167,14 @@ settings! {
     /// For tests: every disk job sleeps so many milliseconds first.
     slow_disk_ms: usize = Count { min: 0, max: 600_000 }, "0", Restart, hidden;
 }
+
+const TLS: Words<TlsOn> = Words(&[
+    ("auto", TlsOn::BeyondLoopback),
+    ("on", TlsOn::Everywhere),
+    ("off", TlsOn::Nowhere),
+]);
+
+const VERSIONS: Words<Oldest> = Words(&[("1.2", Oldest::Tls12), ("1.3", Oldest::Tls13)]);
 
 const DURABILITY: Words<Durability> = Words(&[
     ("full", Durability::Full),

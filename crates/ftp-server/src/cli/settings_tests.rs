@@ -18,7 +18,7 @@ fn samples(setting: &Setting) -> [String; 2] {
         Shape::Number => pair("3", "5"),
         Shape::Quantity if allowed.starts_with("a size") => pair("3 MiB", "5 MiB"),
         Shape::Quantity => pair("3", "5"),
-        Shape::Path => pair("/srv/one", "/srv/two"),
+        Shape::Path | Shape::MaybePath(_) => pair("/srv/one", "/srv/two"),
         Shape::List => pair("127.0.0.1:3,[::1]:5", "127.0.0.1:5"),
         Shape::Word => {
             let words = allowed.strip_prefix("one of ").unwrap();
@@ -31,7 +31,7 @@ fn samples(setting: &Setting) -> [String; 2] {
 /// A value that no layer may have.
 fn wrong(setting: &Setting) -> &'static str {
     match setting.form.shape() {
-        Shape::Path => "",
+        Shape::Path | Shape::MaybePath(_) => "",
         Shape::Number => "99999999999999999999",
         Shape::Switch | Shape::Quantity | Shape::Word | Shape::List => "-1",
     }
@@ -40,7 +40,9 @@ fn wrong(setting: &Setting) -> &'static str {
 fn in_file(setting: &Setting, value: &str) -> String {
     let value = match setting.form.shape() {
         Shape::Switch | Shape::Number => value.to_owned(),
-        Shape::Quantity | Shape::Word | Shape::Path | Shape::List => quoted(value),
+        Shape::Quantity | Shape::Word | Shape::Path | Shape::MaybePath(_) | Shape::List => {
+            quoted(value)
+        }
     };
     format!("\n{} = {value}\n", setting.name())
 }

@@ -6,6 +6,7 @@
 
 mod inbox;
 mod outbox;
+mod tls;
 mod transport;
 
 #[cfg(test)]
@@ -23,6 +24,7 @@ use crate::base::Readiness;
 pub(crate) use self::inbox::Inbox;
 use self::outbox::Outbox;
 pub(crate) use self::outbox::{Flush, FlushState};
+pub(crate) use self::tls::Security;
 use self::transport::Transport;
 pub(crate) use self::transport::tune;
 
@@ -43,6 +45,7 @@ pub(crate) struct Conn {
     input: Direction,
     output: Direction,
     closing: bool,
+    securing: Securing,
     /// Bytes swallowed by [`Conn::linger`].
     lingered: u64,
 }
@@ -55,6 +58,28 @@ enum Direction {
     Ended,
     /// The connection broke.
     Lost,
+}
+
+/// How far the connection is from being wrapped in TLS.
+#[derive(Debug)]
+enum Securing {
+    /// It is, or it is not to be.
+    No,
+    /// Once so many bytes, queued before, are sent.
+    After(Box<(u64, Arc<Security>)>),
+    /// The handshake is under way: no payload comes or goes.
+    Shaking,
+}
+
+/// How far [`Conn::secure`] has come.
+#[derive(Debug)]
+pub(crate) enum Secure {
+    /// An event will come.
+    Waiting,
+    /// TLS is up; the user for whom the peer's certificate stands.
+    Done(Option<String>),
+    /// The connection broke.
+    Lost(io::Error),
 }
 
 /// What a read brought.
@@ -88,7 +113,7 @@ impl Conn {
         Self {
             inbox: Inbox::default(),
             outbox: Outbox::default(),
-            transport: Transport::Plain(stream),
+            transport: Transport::new(stream),
             // Optimistic: the first call finds out, and saves a turn of the loop if there are bytes already.
             ready: Readiness {
                 readable: true,
@@ -98,7 +123,53 @@ impl Conn {
             input: Direction::Open,
             output: Direction::Open,
             closing: false,
+            securing: Securing::No,
             lingered: 0,
+        }
+    }
+
+    /// Wraps the connection in TLS once what is queued now is sent. What comes before the handshake is dropped.
+    pub(crate) fn start_tls(&mut self, security: Arc<Security>) {
+        self.securing = Securing::After(Box::new((self.outbox.len(), security)));
+    }
+
+    /// Whether TLS was asked for and is not up: no payload comes or goes.
+    pub(crate) fn is_securing(&self) -> bool {
+        !matches!(self.securing, Securing::No)
+    }
+
+    /// Goes on with what [`Conn::start_tls`] began.
+    pub(crate) fn secure(&mut self) -> Secure {
+        if let Securing::After(waits) = &self.securing
+            && waits.0 == 0
+        {
+            // What a stranger put in before the handshake must not pass for what came within TLS.
+            self.inbox.clear();
+            if let Err(error) = self.transport.wrap(Arc::clone(&waits.1)) {
+                self.lose();
+                return Secure::Lost(error);
+            }
+            self.securing = Securing::Shaking;
+        }
+        let Securing::Shaking = self.securing else {
+            return Secure::Waiting;
+        };
+        if !self.ready.readable && !self.ready.writable {
+            return Secure::Waiting;
+        }
+        let Some((tls, stream)) = self.transport.tls() else {
+            return Secure::Waiting;
+        };
+        match tls.handshake(stream) {
+            Ok(user) => {
+                self.securing = Securing::No;
+                Secure::Done(user)
+            }
+            Err(error) if error.kind() == io::ErrorKind::WouldBlock => Secure::Waiting,
+            Err(error) => {
+                self.lose();
+                Secure::Lost(error)
+            }
         }
     }
 
@@ -186,16 +257,43 @@ impl Conn {
 
     /// Bytes that wait to be sent and are held in memory.
     pub(crate) fn queued_memory(&self) -> usize {
-        self.outbox.memory()
+        self.outbox.memory() + self.transport.buffered()
     }
 
     /// Sends what the kernel takes, at most `budget` bytes. Asks nothing of a kernel that was full and has not
     /// said otherwise since.
     pub(crate) fn flush(&mut self, budget: u64) -> Flush {
-        if !self.outbox.is_empty() && !self.writable() {
+        let budget = match &self.securing {
+            Securing::No => budget,
+            Securing::After(waits) => budget.min(waits.0),
+            // Nobody is there who could be told anything.
+            Securing::Shaking if self.closing => {
+                self.lose();
+                let why = "it ended before the TLS handshake was done";
+                return Flush {
+                    lost: Some(io::Error::new(io::ErrorKind::TimedOut, why)),
+                    ..Flush::nothing(FlushState::Empty)
+                };
+            }
+            Securing::Shaking => return Flush::nothing(FlushState::Blocked),
+        };
+        let idle = self.outbox.is_empty() && !self.transport.has_unsent();
+        if !idle && !self.writable() {
             return Flush::nothing(FlushState::Blocked);
         }
-        let flush = self.outbox.flush(&self.transport, budget);
+        let mut flush = self.outbox.flush(&mut self.transport, budget);
+        if flush.state == FlushState::Empty && self.transport.has_unsent() {
+            match self.transport.push() {
+                Ok(()) => {}
+                Err(error) if error.kind() == io::ErrorKind::WouldBlock => {
+                    flush.state = FlushState::Blocked;
+                }
+                Err(error) => flush.lost = Some(error),
+            }
+        }
+        if let Securing::After(waits) = &mut self.securing {
+            waits.0 = waits.0.saturating_sub(flush.bytes);
+        }
         if flush.state == FlushState::Blocked {
             self.ready.writable = false;
         }
@@ -228,9 +326,16 @@ impl Conn {
             if !self.outbox.is_empty() {
                 return Linger::Flushing;
             }
-            if self.transport.shutdown_write().is_err() {
-                self.lose();
-                return Linger::Done;
+            match self.transport.shutdown_write() {
+                Ok(()) => {}
+                Err(error) if error.kind() == io::ErrorKind::WouldBlock => {
+                    self.ready.writable = false;
+                    return Linger::Flushing;
+                }
+                Err(_) => {
+                    self.lose();
+                    return Linger::Done;
+                }
             }
             self.output = Direction::Ended;
         }

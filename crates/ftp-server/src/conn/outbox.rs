@@ -114,7 +114,6 @@ impl Outbox {
     }
 
     /// Unsent bytes.
-    #[cfg(test)]
     pub(super) fn len(&self) -> u64 {
         self.segments.iter().map(Segment::left).sum()
     }
@@ -136,7 +135,7 @@ impl Outbox {
     }
 
     /// Sends until the kernel blocks, `budget` bytes are gone, or nothing is left.
-    pub(super) fn flush(&mut self, transport: &Transport, budget: u64) -> Flush {
+    pub(super) fn flush(&mut self, transport: &mut Transport, budget: u64) -> Flush {
         let mut flush = Flush::nothing(FlushState::Empty);
         while let Some(front) = self.segments.front() {
             let budget = budget.saturating_sub(flush.bytes);
@@ -170,7 +169,7 @@ impl Outbox {
     }
 
     /// Sends the pieces of memory at the front in one call.
-    fn send_memory(&mut self, transport: &Transport, budget: u64) -> io::Result<u64> {
+    fn send_memory(&mut self, transport: &mut Transport, budget: u64) -> io::Result<u64> {
         let mut slices = [IoSlice::new(&[]); SLICES];
         let mut used = 0;
         for (slot, piece) in slices.iter_mut().zip(Pieces::new(&self.segments, budget)) {
@@ -185,7 +184,7 @@ impl Outbox {
     /// Sends from the file range at the front, or finds that it has to be padded.
     fn send_file(
         &mut self,
-        transport: &Transport,
+        transport: &mut Transport,
         budget: u64,
         short: &mut Vec<u64>,
     ) -> io::Result<u64> {

@@ -5,6 +5,7 @@
 use std::io;
 use std::io::{IoSlice, Read as _};
 use std::net::Shutdown;
+use std::sync::Arc;
 use std::time::Duration;
 
 use ftp_store::ReadFile;
@@ -13,6 +14,8 @@ use rustix::io::Errno;
 use rustix::net::{SendAncillaryBuffer, SendFlags};
 use socket2::{SockRef, Socket, TcpKeepalive};
 
+use super::tls::{Security, Tls};
+
 /// After so much silence the kernel asks whether the peer is still there.
 const KEEPALIVE_IDLE: Duration = Duration::from_secs(60);
 /// Time between two such questions.
@@ -20,11 +23,11 @@ const KEEPALIVE_INTERVAL: Duration = Duration::from_secs(15);
 /// Unanswered questions after which the connection counts as lost.
 const KEEPALIVE_COUNT: u32 = 4;
 
-/// How bytes get to the peer.
+/// How bytes get to the peer: as they are, or wrapped.
 #[derive(Debug)]
-pub(super) enum Transport {
-    /// As they are.
-    Plain(TcpStream),
+pub(super) struct Transport {
+    stream: TcpStream,
+    tls: Option<Box<Tls>>,
 }
 
 /// What became of a call that sends from a file.
@@ -53,25 +56,41 @@ pub(crate) fn tune(listener: &Socket) -> io::Result<()> {
 }
 
 impl Transport {
-    /// The socket, for the poll.
-    pub(super) fn source(&mut self) -> &mut TcpStream {
-        match self {
-            Self::Plain(stream) => stream,
-        }
+    /// Bytes as they are.
+    pub(super) fn new(stream: TcpStream) -> Self {
+        Self { stream, tls: None }
     }
 
-    /// `recv(2)`. 0 is the end of the stream.
+    /// The socket, for the poll.
+    pub(super) fn source(&mut self) -> &mut TcpStream {
+        &mut self.stream
+    }
+
+    /// Wraps what comes and goes from now on.
+    pub(super) fn wrap(&mut self, security: Arc<Security>) -> io::Result<()> {
+        self.tls = Some(Box::new(Tls::new(security)?));
+        Ok(())
+    }
+
+    /// The wrapping with the socket beneath it.
+    pub(super) fn tls(&mut self) -> Option<(&mut Tls, &TcpStream)> {
+        Some((self.tls.as_deref_mut()?, &self.stream))
+    }
+
+    /// `recv(2)`. 0 is the end of the stream; under TLS one that the peer announced.
     pub(super) fn read(&mut self, buf: &mut [u8]) -> io::Result<usize> {
-        match self {
-            Self::Plain(stream) => uninterrupted(|| stream.read(buf)),
+        match &mut self.tls {
+            None => uninterrupted(|| self.stream.read(buf)),
+            Some(tls) => tls.read(buf, &self.stream),
         }
     }
 
     /// `sendmsg(2)` of all slices. Without `MSG_MORE` before a file range: measured, a packet of its own
     /// for the head costs less than a head glued to the file's pages.
-    pub(super) fn send(&self, slices: &[IoSlice<'_>]) -> io::Result<usize> {
-        match self {
-            Self::Plain(stream) => uninterrupted(|| {
+    pub(super) fn send(&mut self, slices: &[IoSlice<'_>]) -> io::Result<usize> {
+        let stream = &self.stream;
+        match &mut self.tls {
+            None => uninterrupted(|| {
                 stream.try_io(|| {
                     let mut no_control = SendAncillaryBuffer::default();
                     let flags = SendFlags::NOSIGNAL;
@@ -79,18 +98,21 @@ impl Transport {
                     Ok(sent)
                 })
             }),
+            Some(tls) => tls.write(slices, &self.stream),
         }
     }
 
-    /// `sendfile(2)` of at most `len` bytes (not 0) from `offset`.
-    pub(super) fn send_file(&self, file: &ReadFile, offset: u64, len: usize) -> FileSent {
-        let sent = match self {
-            Self::Plain(stream) => uninterrupted(|| {
+    /// `sendfile(2)` of at most `len` bytes (not 0) from `offset`; under TLS through memory.
+    pub(super) fn send_file(&mut self, file: &ReadFile, offset: u64, len: usize) -> FileSent {
+        let stream = &self.stream;
+        let sent = match &mut self.tls {
+            None => uninterrupted(|| {
                 stream.try_io(|| {
                     let mut at = offset;
                     Ok(rustix::fs::sendfile(stream, file, Some(&mut at), len)?)
                 })
             }),
+            Some(tls) => return tls.send_file(file, offset, len, &self.stream),
         };
         match sent {
             Ok(0) => FileSent::Short,
@@ -105,16 +127,33 @@ impl Transport {
 
     /// Keeps the kernel from holding more than about `bytes` that we have not read (SO_RCVBUF of socket(7)).
     pub(super) fn bound_unread(&self, bytes: usize) -> io::Result<()> {
-        match self {
-            Self::Plain(stream) => SockRef::from(stream).set_recv_buffer_size(bytes),
+        SockRef::from(&self.stream).set_recv_buffer_size(bytes)
+    }
+
+    /// Bytes of memory that the wrapping holds.
+    pub(super) fn buffered(&self) -> usize {
+        self.tls.as_ref().map_or(0, |tls| tls.buffered())
+    }
+
+    /// Whether bytes that count as sent wait in the wrapping.
+    pub(super) fn has_unsent(&self) -> bool {
+        self.tls.as_ref().is_some_and(|tls| tls.has_unsent())
+    }
+
+    /// Sends those bytes; `WouldBlock` if not all of them fit.
+    pub(super) fn push(&mut self) -> io::Result<()> {
+        match &mut self.tls {
+            None => Ok(()),
+            Some(tls) => tls.push(&self.stream),
         }
     }
 
-    /// Says that we send no more: `shutdown(SHUT_WR)`, never of both sides.
-    pub(super) fn shutdown_write(&self) -> io::Result<()> {
-        match self {
-            Self::Plain(stream) => stream.shutdown(Shutdown::Write),
+    /// Says that we send no more: `close_notify` under TLS, then `shutdown(SHUT_WR)`, never of both sides.
+    pub(super) fn shutdown_write(&mut self) -> io::Result<()> {
+        if let Some(tls) = &mut self.tls {
+            tls.close(&self.stream)?;
         }
+        self.stream.shutdown(Shutdown::Write)
     }
 }
 
@@ -141,7 +180,7 @@ fn is_the_sockets(error: &io::Error) -> bool {
 }
 
 /// Repeats a system call that a signal broke off.
-fn uninterrupted<T>(mut call: impl FnMut() -> io::Result<T>) -> io::Result<T> {
+pub(super) fn uninterrupted<T>(mut call: impl FnMut() -> io::Result<T>) -> io::Result<T> {
     loop {
         match call() {
             Err(error) if error.kind() == io::ErrorKind::Interrupted => {}

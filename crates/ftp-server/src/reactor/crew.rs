@@ -11,6 +11,7 @@ use ftp_proto::session::Dialect;
 use mio::net::TcpStream;
 
 use super::Letter;
+use super::listener::Cover;
 use crate::pool::Mailbox;
 
 /// A connection on its way to the reactor that will serve it.
@@ -18,6 +19,7 @@ pub(crate) struct Guest {
     pub(super) stream: TcpStream,
     pub(super) peer: SocketAddr,
     pub(super) dialect: Box<dyn Dialect>,
+    pub(super) cover: Cover,
 }
 
 impl fmt::Debug for Guest {

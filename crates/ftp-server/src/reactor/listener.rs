@@ -2,13 +2,14 @@
 
 use std::io;
 use std::net::SocketAddr;
+use std::sync::Arc;
 use std::time::Instant;
 
 use ftp_proto::session::Dialect;
 use mio::net::TcpListener;
 use socket2::{Domain, Protocol, Socket, Type};
 
-use crate::conn;
+use crate::conn::{self, Security};
 
 /// Connections that the kernel keeps for us until we accept them.
 const BACKLOG: i32 = 4096;
@@ -19,6 +20,20 @@ pub(crate) trait Front: Send {
     fn dialect(&self, now: Instant) -> Box<dyn Dialect>;
     /// What a connection is told that is turned away.
     fn refusal(&self) -> &[u8];
+    /// Whether, and when, a connection is wrapped in TLS.
+    fn cover(&self) -> Cover;
+}
+
+/// Whether, and when, a connection is wrapped in TLS.
+#[derive(Clone, Debug)]
+pub(crate) enum Cover {
+    /// Never.
+    Plain,
+    /// Before the first byte of the dialect.
+    First(Arc<Security>),
+    /// When the machine asks for it.
+    #[allow(dead_code, reason = "the native dialect has no such verb")]
+    Asked(Arc<Security>),
 }
 
 /// A listening socket and what it serves.

@@ -23,7 +23,7 @@ use crate::session::{Context, EndTimes, Memory, Session};
 use admission::Admission;
 pub(crate) use crew::{Desk, Mate};
 use crew::{Guest, Left};
-pub(crate) use listener::{Front, Listener};
+pub(crate) use listener::{Cover, Front, Listener};
 
 /// The waker's token; keys never reach it, since their generation leaves out the top bit.
 pub(crate) const WAKER: Token = Token(usize::MAX);

@@ -3,6 +3,7 @@
 use std::io;
 use std::net::SocketAddr;
 use std::os::fd::AsRawFd;
+use std::sync::Arc;
 use std::sync::atomic::Ordering;
 use std::time::{Duration, Instant};
 
@@ -11,7 +12,7 @@ use mio::net::TcpStream;
 use mio::{Interest, Token};
 
 use super::crew::{Guest, Left, least_loaded};
-use super::{Bounds, Ended, LISTENERS, LISTENERS_MAX, Letter, Reactor, WAKER};
+use super::{Bounds, Cover, Ended, LISTENERS, LISTENERS_MAX, Letter, Reactor, WAKER};
 use crate::base::Key;
 use crate::conn::Conn;
 use crate::session::{Drive, Session};
@@ -196,8 +197,12 @@ impl Reactor {
         tracing::warn!(%peer, why, "connection refused");
         self.commons.metrics.count_refused();
         if let Some(listener) = self.listeners.get(number) {
-            self.admission
-                .turn_away(stream, listener.front.refusal(), now);
+            // Within TLS it would take a handshake to say a word.
+            let words = match listener.front.cover() {
+                Cover::First(_) => &[],
+                Cover::Plain | Cover::Asked(_) => listener.front.refusal(),
+            };
+            self.admission.turn_away(stream, words, now);
         }
     }
 
@@ -212,6 +217,7 @@ impl Reactor {
             stream,
             peer,
             dialect,
+            cover: listener.front.cover(),
         };
         match least_loaded(&mut self.mates, self.sessions.len()) {
             Some(mate) => mate.send(guest),
@@ -225,10 +231,19 @@ impl Reactor {
             stream,
             peer,
             dialect,
+            cover,
         } = guest;
         let id = self.commons.last_id.fetch_add(1, Ordering::Relaxed) + 1;
         let (store, times) = (self.commons.store.clone(), self.commons.bounds.end_times);
         let mut conn = Conn::new(stream);
+        let security = match cover {
+            Cover::Plain => None,
+            Cover::First(security) => {
+                conn.start_tls(Arc::clone(&security));
+                Some(security)
+            }
+            Cover::Asked(security) => Some(security),
+        };
         let key = self.sessions.reserve();
         let (token, both) = (
             Token(key.to_usize()),
@@ -241,7 +256,8 @@ impl Reactor {
             return self.farewell(peer);
         }
         tracing::debug!(session = id, %peer, "session began");
-        let session = Session::new(id, peer, conn, dialect, store, times, now);
+        let session =
+            Session::new(id, peer, conn, dialect, store, times, now).with_security(security);
         self.sessions.give_back(key, session);
         if self.reloaded {
             self.retime(key, now);

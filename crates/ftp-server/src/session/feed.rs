@@ -5,7 +5,7 @@ use ftp_proto::session::{Appetite, Channel, FileId, Input};
 use super::link::{TEXT_READ_MAX, TEXT_READ_MIN};
 use super::memory::TEXT_FREE;
 use super::{Context, Session, Share};
-use crate::conn::Read;
+use crate::conn::{Read, Secure};
 
 /// A payload at least this long is a stream: what follows it is read in small bites.
 const STREAM_BYTES: u64 = 64 * 1024;
@@ -38,6 +38,9 @@ impl Session {
             if link.conn.is_closing() {
                 break;
             }
+            if link.conn.is_securing() {
+                return self.secure(channel, ctx) || moved;
+            }
             let has_text = !link.conn.inbox.is_empty();
             let step = match self.dialect.appetite(channel) {
                 Appetite::Nothing => Step::Stuck,
@@ -56,6 +59,24 @@ impl Session {
             moved = true;
         }
         moved
+    }
+
+    /// Goes on with a handshake. Says whether it ended.
+    fn secure(&mut self, channel: Channel, ctx: &Context<'_>) -> bool {
+        let Some(link) = self.link(channel) else {
+            return false;
+        };
+        match link.conn.secure() {
+            Secure::Waiting => false,
+            Secure::Done(user) => {
+                self.tell(Input::Secured { channel, user }, ctx);
+                true
+            }
+            Secure::Lost(error) => {
+                self.lose(channel, error.to_string(), ctx);
+                true
+            }
+        }
     }
 
     /// Protocol text: what is at hand first, then the socket.

@@ -18,7 +18,7 @@ use ftp_proto::session::{Channel, Dialect, DiskOp, FileId, Input, JobId, Times};
 use ftp_store::{Done, Store};
 
 use crate::base::Key;
-use crate::conn::Conn;
+use crate::conn::{Conn, Security};
 use crate::metrics::Metrics;
 use crate::pool::Order;
 
@@ -97,6 +97,8 @@ pub(crate) struct Session {
     /// The part of `reserved` whose answer is still being made.
     reserved_away: usize,
     end_times: EndTimes,
+    /// What a channel is wrapped in when the machine asks for it.
+    security: Option<Arc<Security>>,
     /// The machine's deadline is not given before: the disk is at work, and the peer not to blame.
     excused: Option<Instant>,
     since: Instant,
@@ -136,12 +138,19 @@ impl Session {
             reserved_away: 0,
             text_held: 0,
             end_times,
+            security: None,
             excused: None,
             since: now,
             ending: None,
             received: 0,
             sent: 0,
         }
+    }
+
+    /// The machine may ask for TLS.
+    pub(crate) fn with_security(mut self, security: Option<Arc<Security>>) -> Self {
+        self.security = security;
+        self
     }
 
     /// The address at the other end.

@@ -50,9 +50,8 @@ impl Session {
                 }
                 Action::Report(report) => self.report(&report, ctx),
                 Action::StopListening { .. } => {}
-                Action::Listen { channel }
-                | Action::Connect { channel, .. }
-                | Action::StartTls { channel } => {
+                Action::StartTls { channel } => self.start_tls(channel, ctx),
+                Action::Listen { channel } | Action::Connect { channel, .. } => {
                     let why = "this server opens no second connection".to_owned();
                     let failed = Input::OpenFailed { channel, why };
                     self.dialect.handle(failed, ctx.now);
@@ -64,6 +63,19 @@ impl Session {
             }
         }
         moved
+    }
+
+    /// Wraps a channel; the handshake goes on whenever the channel is fed.
+    fn start_tls(&mut self, channel: Channel, ctx: &Context<'_>) {
+        match (self.security.clone(), self.link(channel)) {
+            (Some(security), Some(link)) => link.conn.start_tls(security),
+            (None, Some(_)) => {
+                self.drop_link(channel);
+                let why = "this server has no certificate".to_owned();
+                self.dialect.handle(Input::Lost { channel, why }, ctx.now);
+            }
+            (_, None) => {}
+        }
     }
 
     fn send_file(
