@@ -242,13 +242,12 @@ impl Rfc959 {
                 self.look(path.clone(), Step::Facts(path));
             }
             Name::Site => return Err(Reply::new(504, "No such SITE command")),
-            Name::Avbl
-            | Name::Hash
-            | Name::Mff
-            | Name::Mfmt
-            | Name::Xcrc
-            | Name::Xmd5
-            | Name::Xsha256 => {
+            Name::Hash => {
+                let path = self.path(argument, 550)?;
+                self.digest(path.clone(), Step::Hash(path));
+            }
+            Name::Xsha256 => self.digest(self.path(unquoted(argument), 550)?, Step::Digest),
+            Name::Avbl | Name::Mff | Name::Mfmt | Name::Xcrc | Name::Xmd5 => {
                 return Err(Reply::new(502, "Not here"));
             }
         }
@@ -305,4 +304,14 @@ fn without_options(argument: Argument<'_>) -> Result<Argument<'_>, Reply> {
         rest = behind.trim_ascii_start();
     }
     Ok(Argument(rest))
+}
+
+/// `XSHA256 "a b"`: the name may stand in quotes.
+fn unquoted(argument: Argument<'_>) -> Argument<'_> {
+    let inner = argument.0.strip_prefix(b"\"");
+    Argument(
+        inner
+            .and_then(|rest| rest.strip_suffix(b"\""))
+            .unwrap_or(argument.0),
+    )
 }

@@ -21,6 +21,7 @@ impl Rfc959 {
             "CLNT",
             "EPRT",
             "EPSV",
+            "HASH SHA-256*",
             "HOST",
             "LANG EN*",
             "MDTM",
@@ -28,6 +29,7 @@ impl Rfc959 {
             "SIZE",
             "TVFS",
             "UTF8",
+            "XSHA256",
         ];
         lines.extend(fixed.map(String::from));
         lines.push(format!("MLST {}", self.settings.facts.names("*")));
@@ -44,12 +46,16 @@ impl Rfc959 {
                 "" | "ON" | "NLST" => Reply::new(200, "Names are UTF-8"),
                 _ => Reply::new(501, "Names are UTF-8, always"),
             },
+            "HASH" => match value.trim().to_ascii_uppercase().as_str() {
+                "" | "SHA-256" => Reply::new(200, "SHA-256"),
+                _ => Reply::new(501, "The algorithm is SHA-256"),
+            },
             "MLST" => {
                 self.settings.facts = Facts::parse(value.trim());
                 let names = self.settings.facts.names("");
                 Reply::new(200, format!("MLST OPTS {names}").trim_end().to_owned())
             }
-            _ => Reply::new(501, "OPTS knows UTF8 and MLST"),
+            _ => Reply::new(501, "OPTS knows UTF8, MLST and HASH"),
         }
     }
 

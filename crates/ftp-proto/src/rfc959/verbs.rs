@@ -24,6 +24,10 @@ pub(super) enum Step {
     Time,
     /// To tell its facts.
     Facts(VPath),
+    /// To tell its digest, as `HASH` does.
+    Hash(VPath),
+    /// To tell its digest, and nothing beside it.
+    Digest,
     /// To say this if it worked.
     Say(Reply),
 }
@@ -61,6 +65,12 @@ impl Rfc959 {
         self.ask(op, Step::Say(Reply::new(250, "Renamed")));
     }
 
+    /// `HASH` (draft-bryan-ftpext-hash), `XSHA256`: of the whole file, and from what is known where it is known.
+    pub(super) fn digest(&mut self, path: VPath, step: Step) {
+        let (offset, len) = (0, None);
+        self.ask(DiskOp::Digest { path, offset, len }, step);
+    }
+
     /// The disk has answered.
     pub(super) fn take_step(&mut self, step: Step, outcome: Outcome) {
         let reply = match (step, outcome) {
@@ -95,6 +105,13 @@ impl Rfc959 {
                 None => Reply::new(213, stamp(meta.mtime, 0)),
             },
             (Step::Facts(path), Outcome::Found(meta)) => self.facts(&path, &meta),
+            (Step::Hash(path), Outcome::Digested { digest, len, .. }) => {
+                let (last, path) = (len.saturating_sub(1), folder::absolute(&path));
+                Reply::exact(213, format!("SHA-256 0-{last} {digest} {path}"))
+            }
+            (Step::Digest, Outcome::Digested { digest, .. }) => {
+                Reply::exact(250, digest.to_string())
+            }
             (Step::Say(reply), Outcome::Ended) => reply,
             (_, _) => reply::unexpected(),
         };

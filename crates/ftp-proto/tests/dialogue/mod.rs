@@ -140,7 +140,7 @@ impl Scene {
                 } else {
                     number()
                 };
-                self.unsent -= len;
+                self.unsent = self.unsent.saturating_sub(len);
                 Input::Sent {
                     channel: Channel::DATA,
                     len,
