@@ -22,4 +22,4 @@ pub mod words;
 pub use digest::Digest;
 pub use limits::Limits;
 pub use path::VPath;
-pub use words::{Durability, IfExists, Kind};
+pub use words::{Durability, IfExists, Kind, Secret};

@@ -26,7 +26,9 @@ pub struct Limits {
     pub page_entries: u32,
     /// Most bytes of one `list` page.
     pub page_bytes: u32,
-    /// From the connection to the first request.
+    /// Most log-ins of one connection that may fail; with the last one it closes.
+    pub login_tries: u32,
+    /// From the connection to its `hello`, or, where users are wanted, to the end of its log-in.
     pub hello_time: Duration,
     /// Without a request under way.
     pub idle_time: Duration,
@@ -66,6 +68,7 @@ impl Default for Limits {
             swallow_bytes: 64 * 1024 * 1024,
             page_entries: 4096,
             page_bytes: 1024 * 1024,
+            login_tries: 3,
             hello_time: Duration::from_secs(10),
             idle_time: Duration::from_secs(300),
             stall_time: Duration::from_secs(60),

@@ -1,6 +1,10 @@
 //! The few words that the wire and the contract share.
 
-use serde::{Deserialize, Serialize};
+use std::fmt;
+
+use serde::de::Visitor;
+use serde::{Deserialize, Deserializer, Serialize, Serializer};
+use zeroize::Zeroizing;
 
 /// What stands at a name.
 #[derive(Clone, Copy, Debug, PartialEq, Eq, Serialize, Deserialize)]
@@ -43,4 +47,92 @@ pub enum IfExists {
     Skip,
     /// Replace it only by a newer modification time, else answer `skipped`.
     Newer,
+}
+
+/// A password on its way to be checked. It prints as dots, compares in constant time, and leaves no trace in memory.
+#[derive(Clone)]
+pub struct Secret(Zeroizing<Vec<u8>>);
+
+impl Secret {
+    /// Takes the bytes over.
+    #[must_use]
+    pub fn new(bytes: Vec<u8>) -> Self {
+        Self(Zeroizing::new(bytes))
+    }
+
+    /// The bytes, for checking.
+    #[must_use]
+    pub fn bytes(&self) -> &[u8] {
+        &self.0
+    }
+}
+
+impl PartialEq for Secret {
+    fn eq(&self, other: &Self) -> bool {
+        let (own, other) = (self.bytes(), other.bytes());
+        let differing = own.iter().zip(other).fold(0, |all, (a, b)| all | (a ^ b));
+        own.len() == other.len() && std::hint::black_box(differing) == 0
+    }
+}
+
+impl Eq for Secret {}
+
+impl fmt::Debug for Secret {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        f.write_str("Secret(…)")
+    }
+}
+
+/// For the frame that carries it, and for nothing else: the text goes out as it is.
+impl Serialize for Secret {
+    fn serialize<S: Serializer>(&self, serializer: S) -> Result<S::Ok, S::Error> {
+        let text = std::str::from_utf8(self.bytes()).map_err(serde::ser::Error::custom)?;
+        serializer.serialize_str(text)
+    }
+}
+
+impl<'de> Deserialize<'de> for Secret {
+    fn deserialize<D: Deserializer<'de>>(deserializer: D) -> Result<Self, D::Error> {
+        deserializer.deserialize_str(SecretText)
+    }
+}
+
+/// Reads a secret straight out of the text it stands in.
+struct SecretText;
+
+impl Visitor<'_> for SecretText {
+    type Value = Secret;
+
+    fn expecting(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        f.write_str("a string")
+    }
+
+    fn visit_str<E: serde::de::Error>(self, text: &str) -> Result<Secret, E> {
+        Ok(Secret::new(text.as_bytes().to_vec()))
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn a_secret_is_not_shown_but_on_the_wire() {
+        let secret = Secret::new(b"hunter2".to_vec());
+        assert_eq!(format!("{secret:?}"), "Secret(…)");
+        assert_eq!(secret.bytes(), b"hunter2");
+        let text = serde_json::to_string(&secret).unwrap();
+        assert_eq!(text, r#""hunter2""#);
+        assert_eq!(serde_json::from_str::<Secret>(&text).unwrap(), secret);
+        for other in ["hunter", "hunter3", "hunter22", ""] {
+            assert_ne!(Secret::new(other.into()), secret, "{other}");
+        }
+    }
+
+    #[test]
+    fn a_secret_of_the_wrong_kind_is_refused() {
+        for json in ["271828", "[1]", "null", "true"] {
+            assert!(serde_json::from_str::<Secret>(json).is_err(), "{json}");
+        }
+    }
 }

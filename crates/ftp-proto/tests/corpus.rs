@@ -81,3 +81,8 @@ fn rfc959_dialogue_takes_chance() {
         assert!(played.is_ok(), "round {round}: {bytes:?}");
     }
 }
+
+#[test]
+fn login_ops_takes_its_corpus() {
+    replay("login_ops", ops::login_ops);
+}

@@ -31,6 +31,7 @@ impl Shell {
             server: "bench".into(),
             durability: Durability::None,
             read_only: false,
+            login: None,
         };
         let now = Instant::now();
         let mut shell = Self {

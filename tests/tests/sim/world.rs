@@ -157,6 +157,7 @@ impl World {
                 server: "muxftp/sim".into(),
                 durability: Durability::Full,
                 read_only: false,
+                login: None,
             }),
             rng,
             now,

@@ -102,12 +102,12 @@ impl Exit {
     fn of_code(code: Code) -> Self {
         match code {
             Code::NotFound | Code::NotADirectory => Self::NotFound,
-            Code::Denied | Code::ReadOnly => Self::Denied,
+            Code::Denied | Code::ReadOnly | Code::LoginRequired | Code::LoginFailed => Self::Denied,
             Code::DigestMismatch | Code::SizeMismatch | Code::Changed => Self::Integrity,
             Code::Exists | Code::NotEmpty => Self::Exists,
             Code::NoSpace | Code::Quota => Self::NoSpace,
             Code::Timeout => Self::TimedOut,
-            Code::Overloaded | Code::ShuttingDown => Self::Unreachable,
+            Code::Overloaded | Code::ShuttingDown | Code::LoginLater => Self::Unreachable,
             Code::BadPath => Self::Usage,
             Code::BadFrame
             | Code::BadRequest

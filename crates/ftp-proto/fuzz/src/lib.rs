@@ -7,5 +7,5 @@ mod ops;
 mod text;
 
 pub use dialogue::rfc959_dialogue;
-pub use ops::native_ops;
+pub use ops::{login_ops, native_ops};
 pub use text::{decoder, vpath};

@@ -10,10 +10,10 @@ use std::time::{Duration, Instant};
 use ftp_proto::native::{Config, Native};
 use ftp_proto::session::{
     Action, Appetite, Channel, Content, Dialect, DiskOp, Entry, Fault, FaultKind, FileId, Input,
-    JobId, Meta, Outcome, Partial,
+    JobId, LoginOutcome, Meta, Outcome, Partial,
 };
-use ftp_proto::wire::ReplyHead;
 use ftp_proto::wire::frame::{self, Split};
+use ftp_proto::wire::{LoginWanted, ReplyHead};
 use ftp_proto::{Digest, Durability, Kind, Limits};
 
 /// Headers to begin from, so that not every path must be found letter by letter.
@@ -38,6 +38,14 @@ const HEADS: [&str; 20] = [
     r#"{"id":11,"verb":"mkdir","path":"d","fin":true}"#,
     r#"{"id":12,"verb":"rename","path":"a","to":"b","fin":true}"#,
     r#"{"id":13,"verb":"stat","path":"a","len":18446744073709551615}"#,
+];
+
+/// More of them where there are users.
+const LOGINS: [&str; 4] = [
+    r#"{"id":20,"verb":"login","user":"anna","password":"x","fin":true}"#,
+    r#"{"id":21,"verb":"login","user":"","password":"\u0000","fin":true}"#,
+    r#"{"id":20,"verb":"abort","fin":true}"#,
+    r#"{"id":22,"verb":"login","user":"anna","password":7,"fin":true}"#,
 ];
 
 /// The bytes of the fuzzer, one decision at a time; zeros when they are used up.
@@ -80,10 +88,34 @@ struct Play {
     /// Bytes of the server that do not make a frame yet, and payload that is still to come.
     stream: Vec<u8>,
     lacks: u64,
+    users: Option<Users>,
+}
+
+/// What is known of the peer where there are users.
+#[derive(Default)]
+struct Users {
+    /// It was let in as somebody.
+    admitted: bool,
+    /// It was asked who it is, and nothing was answered.
+    asked: bool,
 }
 
 /// Plays the operations that the bytes say.
 pub fn native_ops(bytes: &[u8]) {
+    play(&mut Source(bytes), None);
+}
+
+/// The same where there are users: the first byte says whether somebody has to log in.
+pub fn login_ops(bytes: &[u8]) {
+    let mut source = Source(bytes);
+    let wanted = match source.byte() % 2 {
+        0 => LoginWanted::Required,
+        _ => LoginWanted::Optional,
+    };
+    play(&mut source, Some(wanted));
+}
+
+fn play(source: &mut Source<'_>, login: Option<LoginWanted>) {
     let limits = Limits {
         chunk_bytes: 4096,
         pipeline: 4,
@@ -98,6 +130,7 @@ pub fn native_ops(bytes: &[u8]) {
         server: "muxftp/fuzz".into(),
         durability: Durability::Full,
         read_only: false,
+        login,
     };
     // Only differences of time are ever looked at.
     #[allow(clippy::disallowed_methods)]
@@ -111,10 +144,10 @@ pub fn native_ops(bytes: &[u8]) {
         closed: false,
         stream: Vec::new(),
         lacks: 0,
+        users: login.map(|_| Users::default()),
     };
-    let mut source = Source(bytes);
     while !source.0.is_empty() {
-        play.step(&mut source);
+        play.step(source);
     }
     play.finish();
 }
@@ -180,10 +213,43 @@ impl Play {
                 4 => self.tell(Input::Eof {
                     channel: Channel::DATA,
                 }),
+                5 if self.users.is_some() => self.find_out(source),
+                6 if self.users.is_some() => {
+                    let head = LOGINS[usize::from(source.byte()) % LOGINS.len()];
+                    self.text(&(head.len() as u32).to_be_bytes());
+                    self.text(head.as_bytes());
+                }
                 _ => self.text(&[]),
             },
             _ => self.text(&[]),
         }
+    }
+
+    /// An outcome of a log-in, asked for or not.
+    fn find_out(&mut self, source: &mut Source<'_>) {
+        let user = "anna".to_owned();
+        let outcome = match source.byte() % 4 {
+            0 => LoginOutcome::Refused,
+            1 => LoginOutcome::Later {
+                after: Duration::from_millis(source.number()),
+            },
+            2 => LoginOutcome::Admitted { user },
+            _ => {
+                if let Some(users) = &mut self.users {
+                    users.admitted = true;
+                }
+                return self.tell(Input::Secured {
+                    channel: Channel::CONTROL,
+                    user: Some(user),
+                });
+            }
+        };
+        if let Some(users) = &mut self.users
+            && std::mem::take(&mut users.asked)
+        {
+            users.admitted |= matches!(outcome, LoginOutcome::Admitted { .. });
+        }
+        self.tell(Input::Login(outcome));
     }
 
     /// Whatever was played, the connection can still be ended.
@@ -205,6 +271,9 @@ impl Play {
                 job,
                 outcome: Outcome::Ended,
             });
+        }
+        if self.users.as_ref().is_some_and(|users| users.asked) {
+            self.tell(Input::Login(LoginOutcome::Refused));
         }
         assert!(self.machine.is_idle() || !self.closed, "busy after the end");
         assert_eq!(self.machine.deadline(), None);
@@ -259,6 +328,9 @@ impl Play {
             }
             Action::Disk { job, file, op } => {
                 let ends = matches!(op, DiskOp::Abort | DiskOp::Release);
+                if let Some(users) = &self.users {
+                    assert!(users.admitted && !users.asked, "for nobody: {op:?}");
+                }
                 assert!(!self.closed || ends, "after the end: {op:?}");
                 self.jobs.push_back(job);
                 self.files = self.files.max(file.0);
@@ -274,8 +346,14 @@ impl Play {
             Action::Listen { .. }
             | Action::StopListening { .. }
             | Action::Connect { .. }
-            | Action::StartTls { .. }
-            | Action::Login { .. } => panic!("never asked for: {action:?}"),
+            | Action::StartTls { .. } => panic!("never asked for: {action:?}"),
+            Action::Login { .. } => match &mut self.users {
+                Some(users) => assert!(
+                    !std::mem::replace(&mut users.asked, true),
+                    "asked twice at once"
+                ),
+                None => panic!("there are no users"),
+            },
         }
     }
 

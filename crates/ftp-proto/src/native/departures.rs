@@ -56,7 +56,12 @@ impl Departures {
                     outcome,
                 },
             }),
-            Task::Upload(_) | Task::Download(_) | Task::Verb(_) | Task::Ping(_) | Task::Told => {}
+            Task::Upload(_)
+            | Task::Download(_)
+            | Task::Verb(_)
+            | Task::Ping(_)
+            | Task::Login(_)
+            | Task::Told => {}
         }
     }
 

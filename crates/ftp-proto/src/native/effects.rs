@@ -8,7 +8,7 @@ use std::sync::Arc;
 
 use super::Config;
 use super::order::{Class, Order};
-use crate::session::{Action, Channel, DiskOp, FileId, JobId, TransferReport};
+use crate::session::{Action, Channel, DiskOp, FileId, JobId, Secret, TransferReport};
 use crate::wire::{Code, ErrorBody, ReplyHead, frame};
 
 /// Payloads from this size on are queued as they are; shorter ones are joined to their neighbours.
@@ -135,6 +135,11 @@ impl Effects {
             offset,
             len,
         });
+    }
+
+    /// Asks whether this is the user.
+    pub(super) fn login(&mut self, user: String, password: Secret) {
+        self.actions.push_back(Action::Login { user, password });
     }
 
     pub(super) fn report(&mut self, report: TransferReport) {

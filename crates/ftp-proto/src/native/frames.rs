@@ -4,6 +4,7 @@ use std::time::Instant;
 
 use super::Native;
 use super::input::UNFINISHED;
+use super::login::Passage;
 use super::queue::{Entry, Task};
 use super::reader::{self, Body, Found, Frame, Open};
 use super::reply::{self, Answer};
@@ -52,7 +53,9 @@ impl Native {
         {
             Some(Task::Upload(upload)) => upload.took(len),
             Some(Task::Ping(_)) => {}
-            Some(Task::Download(_) | Task::Verb(_) | Task::Told) | None => open.swallowed += len,
+            Some(Task::Download(_) | Task::Verb(_) | Task::Login(_) | Task::Told) | None => {
+                open.swallowed += len;
+            }
         }
         if done {
             self.reader.body = None;
@@ -104,12 +107,18 @@ impl Native {
             return self.refuse_all(frame.id, why, now);
         }
         let under_way = self.queue.len().max(self.departures.len());
-        if under_way >= self.fx.config.limits.pipeline || !self.fx.has_room() {
+        let passage = self.passage(&frame);
+        let full = under_way >= self.fx.config.limits.pipeline || !self.fx.has_room();
+        if full || passage == Passage::Wait {
             self.reader.held = Some(frame);
             return;
         }
         let Frame { id, fin, len, head } = frame;
         let made = match head {
+            _ if passage == Passage::Closed => {
+                let why = "nobody has logged in on this connection";
+                Err(reply::error(Code::LoginRequired, why))
+            }
             Ok(head) => self.make(*head),
             Err(why) => Err(reply::error(Code::BadRequest, why)),
         };
@@ -125,7 +134,11 @@ impl Native {
             }
             Err(error) => Entry::told(id, now, Answer::error(error)),
         };
+        let asks = matches!(entry.task, Task::Login(_));
         let seq = self.queue.push(entry);
+        if asks {
+            self.login.asks(seq);
+        }
         let swallowed = 0;
         self.reader.open = Some(Open { id, seq, swallowed });
         self.begin_body(len, fin);
@@ -198,7 +211,7 @@ impl Native {
                 let payload = std::mem::take(payload);
                 entry.answer = Some(Answer::with_payload(ReplyHead::default(), payload));
             }
-            Task::Download(_) | Task::Verb(_) | Task::Told => {}
+            Task::Download(_) | Task::Verb(_) | Task::Login(_) | Task::Told => {}
         }
     }
 

@@ -17,6 +17,7 @@ pub(super) fn greet(
     version: u32,
     chunk: Option<u32>,
     config: &Config,
+    user: Option<&str>,
 ) -> Result<(ReplyHead, u32), ErrorBody> {
     if version != VERSION {
         let why = format!("this server speaks version {VERSION}");
@@ -40,6 +41,8 @@ pub(super) fn greet(
             pipeline: u32::try_from(limits.pipeline).unwrap_or(u32::MAX),
             ping: limits.ping_bytes,
         }),
+        login: config.login.filter(|_| user.is_none()),
+        user: user.map(str::to_owned),
         ..ReplyHead::default()
     };
     Ok((head, chunk.min(limits.chunk_bytes)))

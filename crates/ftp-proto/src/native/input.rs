@@ -33,6 +33,11 @@ impl Native {
             Input::Deadline => self.expire(now),
             Input::Times(times) => self.deadlines.retime(times),
             Input::Drain => self.phase.draining = true,
+            Input::Login(outcome) => self.take_login(outcome),
+            Input::Secured {
+                channel,
+                user: Some(user),
+            } if channel == Channel::CONTROL => self.admit(user),
             // The control channel is open from the start, and this dialect has no other.
             Input::Opened { .. }
             | Input::Payload { .. }
@@ -42,8 +47,7 @@ impl Native {
             | Input::Secured { .. }
             | Input::Listening { .. }
             | Input::OpenFailed { .. }
-            | Input::Closed { .. }
-            | Input::Login(_) => {}
+            | Input::Closed { .. } => {}
         }
         0
     }
@@ -100,7 +104,8 @@ impl Native {
     fn expire(&mut self, now: Instant) {
         let why = match self.deadlines.expired(now) {
             None => return,
-            Some(Expired::Hello) => "no `hello` came in time",
+            Some(Expired::Hello) if !self.phase.greeted => "no `hello` came in time",
+            Some(Expired::Hello) => "nobody logged in in time",
             Some(Expired::Idle) => "nothing was asked for too long",
             Some(Expired::Stall) => "too few bytes moved for too long",
         };

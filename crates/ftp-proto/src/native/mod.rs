@@ -14,6 +14,7 @@ mod effects;
 mod frames;
 mod hello;
 mod input;
+mod login;
 mod order;
 mod queue;
 mod reader;
@@ -30,10 +31,11 @@ use self::deadlines::Deadlines;
 use self::departures::Departures;
 use self::effects::Effects;
 use self::input::UNFINISHED;
+use self::login::Login;
 use self::queue::{Front, Queue, Task};
 use self::reader::Reader;
 use crate::session::{Action, Appetite, Channel, Dialect, FileId, Input, Times};
-use crate::wire::Code;
+use crate::wire::{Code, LoginWanted};
 use crate::{Durability, Limits};
 
 /// What every session of a server has in common.
@@ -47,6 +49,8 @@ pub struct Config {
     pub durability: Durability,
     /// Refuse whatever changes the disk.
     pub read_only: bool,
+    /// Whether a connection has to log in; absent where there are no users.
+    pub login: Option<LoginWanted>,
 }
 
 /// The machine of one connection.
@@ -59,6 +63,7 @@ pub struct Native {
     streams: BTreeSet<u64>,
     departures: Departures,
     deadlines: Deadlines,
+    login: Login,
     /// Bytes that came or were taken since the connection began.
     moved: u64,
     phase: Phase,
@@ -88,6 +93,7 @@ impl Native {
             reader: Reader::default(),
             streams: BTreeSet::new(),
             departures: Departures::default(),
+            login: Login::default(),
             moved: 0,
             phase: Phase::default(),
         }
@@ -162,6 +168,9 @@ impl Native {
             return;
         }
         let mut why = "the client has ended";
+        if self.login.is_spent(self.fx.config.limits.login_tries) {
+            why = "too many log-ins failed";
+        }
         if !self.phase.ending {
             if !self.phase.draining || self.reader.open.is_some() {
                 return;
@@ -271,15 +280,17 @@ impl Dialect for Native {
             },
             Some(Task::Upload(_)) => Appetite::Nothing,
             Some(Task::Ping(_)) => Appetite::Message,
-            Some(Task::Download(_) | Task::Verb(_) | Task::Told) | None => Appetite::Discard {
-                remaining: body.left.min(
-                    self.fx
-                        .config
-                        .limits
-                        .swallow_bytes
-                        .saturating_sub(open.swallowed),
-                ),
-            },
+            Some(Task::Download(_) | Task::Verb(_) | Task::Login(_) | Task::Told) | None => {
+                Appetite::Discard {
+                    remaining: body.left.min(
+                        self.fx
+                            .config
+                            .limits
+                            .swallow_bytes
+                            .saturating_sub(open.swallowed),
+                    ),
+                }
+            }
         }
     }
 

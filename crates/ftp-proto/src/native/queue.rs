@@ -8,7 +8,7 @@ use super::effects::Effects;
 use super::reply::{self, Answer};
 use super::upload::Upload;
 use super::verbs::Verb;
-use crate::session::Outcome;
+use crate::session::{Outcome, Secret};
 use crate::wire::ErrorBody;
 
 /// Requests that wait for the last frame of their answer. Each has a number, `seq`, which is also the
@@ -59,6 +59,8 @@ pub(super) enum Task {
     Verb(Verb),
     /// `ping`, with the payload so far.
     Ping(Vec<u8>),
+    /// `login`, with who it is until that is asked.
+    Login(Option<(String, Secret)>),
     /// Nothing but its answer.
     Told,
 }
@@ -180,6 +182,7 @@ impl Entry {
             Task::Upload(upload) => upload.class(),
             Task::Download(download) => download.class(),
             Task::Verb(verb) => verb.class(),
+            Task::Login(_) => return self.ask(fx),
             Task::Ping(_) | Task::Told => return true,
         };
         if !fx.order.admits(class) || !fx.has_room() {
@@ -189,7 +192,17 @@ impl Entry {
             Task::Upload(upload) => upload.start(seq, fx),
             Task::Download(download) => return download.start(seq, front, fx),
             Task::Verb(verb) => return verb.start(seq, front, fx),
-            Task::Ping(_) | Task::Told => {}
+            Task::Ping(_) | Task::Login(_) | Task::Told => {}
+        }
+        true
+    }
+
+    /// Asks who it is.
+    fn ask(&mut self, fx: &mut Effects) -> bool {
+        if let Task::Login(asked) = &mut self.task
+            && let Some((user, password)) = asked.take()
+        {
+            fx.login(user, password);
         }
         true
     }
@@ -200,7 +213,7 @@ impl Entry {
             Task::Upload(upload) => upload.done(seq, outcome, fx),
             Task::Download(download) => download.done(seq, outcome, fx),
             Task::Verb(verb) => verb.done(outcome, fx).map(Some),
-            Task::Ping(_) | Task::Told => Err(reply::unexpected()),
+            Task::Ping(_) | Task::Login(_) | Task::Told => Err(reply::unexpected()),
         };
         match result {
             Ok(answer) => self.answer = answer,
@@ -214,7 +227,7 @@ impl Entry {
             Task::Upload(upload) => upload.cancel(seq, fx),
             Task::Download(download) => download.cancel(seq, fx),
             Task::Verb(verb) => verb.cancel(fx),
-            Task::Ping(_) | Task::Told => {}
+            Task::Ping(_) | Task::Login(_) | Task::Told => {}
         }
         self.answer = Some(Answer::error(error));
     }
@@ -224,6 +237,8 @@ impl Entry {
         match &self.task {
             Task::Upload(upload) => !upload.is_committing(),
             Task::Verb(verb) => verb.may_stop(),
+            // Whoever is asked answers: the outcome has to find who waits for it.
+            Task::Login(_) => false,
             Task::Download(_) | Task::Ping(_) | Task::Told => true,
         }
     }
@@ -243,7 +258,7 @@ impl Entry {
         match &mut self.task {
             Task::Upload(upload) => upload.speak(self.id, fx),
             Task::Download(download) => download.speak(seq, self.id, fx),
-            Task::Verb(_) | Task::Ping(_) | Task::Told => Front::Silent,
+            Task::Verb(_) | Task::Ping(_) | Task::Login(_) | Task::Told => Front::Silent,
         }
     }
 }

@@ -38,6 +38,7 @@ impl Native {
                 return Err(reply::error(Code::BadRequest, why));
             }
             Request::Hello { .. }
+            | Request::Login { .. }
             | Request::Get { .. }
             | Request::List { .. }
             | Request::Stat { .. }
@@ -53,6 +54,7 @@ impl Native {
         }
         match request {
             Request::Hello { version, chunk, .. } => self.make_hello(version, chunk),
+            Request::Login { user, password } => self.make_login(user, password),
             Request::MakeDir { path, parents } => self.change(DiskOp::MakeDir { path, parents }),
             Request::Rename { from, to, replace } => {
                 self.change(DiskOp::Rename { from, to, replace })
@@ -113,6 +115,7 @@ impl Native {
             } => Task::Verb(Verb::read(DiskOp::Digest { path, offset, len })),
             Request::Hello { .. }
             | Request::Ping
+            | Request::Login { .. }
             | Request::Put(_)
             | Request::MakeDir { .. }
             | Request::Rename { .. }
@@ -123,10 +126,13 @@ impl Native {
     }
 
     fn make_hello(&mut self, version: u32, chunk: Option<u32>) -> Made {
-        let (head, chunk) = hello::greet(version, chunk, &self.fx.config)?;
+        let user = self.login.user();
+        let (head, chunk) = hello::greet(version, chunk, &self.fx.config, user)?;
         self.fx.chunk = chunk;
         self.phase.greeted = true;
-        self.deadlines.greeted();
+        if self.fx.config.login.is_none() || self.login.user().is_some() {
+            self.deadlines.greeted();
+        }
         Ok((Task::Told, Some(Answer::ok(head))))
     }
 

@@ -47,9 +47,11 @@ use std::net::SocketAddr;
 use std::time::Instant;
 
 pub use disk::{Content, CreateOptions, DiskOp, Entry, Fault, FaultKind, Meta, Outcome, Partial};
-pub use login::{LoginOutcome, Secret};
+pub use login::LoginOutcome;
 pub use report::{TransferReport, Verb};
 pub use times::Times;
+
+pub use crate::words::Secret;
 
 /// One byte stream of a session.
 #[derive(Clone, Copy, Debug, PartialEq, Eq, Hash, PartialOrd, Ord)]

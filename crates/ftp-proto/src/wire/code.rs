@@ -14,6 +14,12 @@ pub enum Code {
     BadPath,
     /// The first request was not `hello`; the connection closes.
     HelloRequired,
+    /// Nobody has logged in yet, and this needs a user.
+    LoginRequired,
+    /// No such user, or not their password; nobody is told which. After a few, the connection closes.
+    LoginFailed,
+    /// No log-in is tried now: too many wrong ones, or too many at once.
+    LoginLater,
     /// No common version; the connection closes.
     UnsupportedVersion,
     /// No such verb.
@@ -76,6 +82,9 @@ impl Code {
             Self::BadRequest => "bad_request",
             Self::BadPath => "bad_path",
             Self::HelloRequired => "hello_required",
+            Self::LoginRequired => "login_required",
+            Self::LoginFailed => "login_failed",
+            Self::LoginLater => "login_later",
             Self::UnsupportedVersion => "unsupported_version",
             Self::UnknownVerb => "unknown_verb",
             Self::TooLarge => "too_large",
@@ -113,6 +122,7 @@ impl Code {
                 | Self::SizeMismatch
                 | Self::Changed
                 | Self::Busy
+                | Self::LoginLater
                 | Self::Timeout
                 | Self::Overloaded
                 | Self::ShuttingDown
@@ -130,6 +140,9 @@ pub struct ErrorBody {
     /// Whether trying again may help.
     #[serde(default)]
     pub retryable: bool,
+    /// Seconds to wait before that.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub retry_after: Option<u64>,
 }
 
 impl ErrorBody {
@@ -140,6 +153,7 @@ impl ErrorBody {
             code,
             message: message.into(),
             retryable: code.is_retryable(),
+            retry_after: None,
         }
     }
 }
@@ -156,6 +170,9 @@ mod tests {
             Code::ShuttingDown,
             Code::DigestMismatch,
             Code::Io,
+            Code::LoginRequired,
+            Code::LoginFailed,
+            Code::LoginLater,
         ] {
             assert_eq!(serde_json::to_value(code).unwrap(), code.as_str());
         }

@@ -3,7 +3,7 @@
 use serde::{Deserialize, Serialize};
 
 use super::code::{Code, ErrorBody};
-use crate::{Digest, Durability, IfExists, Kind, VPath};
+use crate::{Digest, Durability, IfExists, Kind, Secret, VPath};
 
 /// The header of a frame from client to server. Field meanings: `PROTOCOL.md`, "Verbs".
 #[derive(Clone, Debug, Default, PartialEq, Eq, Serialize, Deserialize)]
@@ -59,6 +59,10 @@ pub struct RequestHead {
     pub client: Option<String>,
     #[serde(default, skip_serializing_if = "Option::is_none")]
     pub chunk: Option<u32>,
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub user: Option<String>,
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub password: Option<Secret>,
 }
 
 /// Just enough of a header to keep the framing when the rest of it is wrong.
@@ -122,6 +126,20 @@ pub struct ReplyHead {
     pub etag: Option<String>,
     #[serde(default, skip_serializing_if = "Option::is_none")]
     pub cursor: Option<String>,
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub login: Option<LoginWanted>,
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub user: Option<String>,
+}
+
+/// Whether a connection has to say who it is, as `hello` tells it. Absent: the server has no users.
+#[derive(Clone, Copy, Debug, PartialEq, Eq, Serialize, Deserialize)]
+#[serde(rename_all = "snake_case")]
+pub enum LoginWanted {
+    /// Before anything but `hello` and `ping`.
+    Required,
+    /// Who does not is a guest.
+    Optional,
 }
 
 /// What the server says of itself in `hello`.
@@ -182,6 +200,10 @@ pub enum Request {
         chunk: Option<u32>,
     },
     Ping,
+    Login {
+        user: String,
+        password: Secret,
+    },
     Put(Put),
     Get {
         path: VPath,
@@ -250,6 +272,10 @@ impl Request {
                 chunk: head.chunk,
             },
             "ping" => Self::Ping,
+            "login" => Self::Login {
+                user: head.user.ok_or_else(|| missing("login", "user"))?,
+                password: head.password.ok_or_else(|| missing("login", "password"))?,
+            },
             "put" => Self::Put(Put::parse(head)?),
             "get" => {
                 let offset = head.offset.unwrap_or(0);
@@ -365,6 +391,7 @@ mod tests {
         for json in [
             r#"{"id":1,"verb":"hello","version":1}"#,
             r#"{"id":1,"verb":"ping"}"#,
+            r#"{"id":1,"verb":"login","user":"anna","password":"","fin":true}"#,
             r#"{"id":1,"verb":"put","path":"a","len":3,"fin":true,"later":"ignored"}"#,
             r#"{"id":1,"verb":"get","path":"a","offset":3,"length":4}"#,
             r#"{"id":1,"verb":"list","path":""}"#,
@@ -386,6 +413,11 @@ mod tests {
             (r#"{"id":1,"verb":"frobnicate"}"#, Code::UnknownVerb),
             (r#"{"id":1,"verb":"hello"}"#, Code::BadRequest),
             (r#"{"id":1,"verb":"get"}"#, Code::BadRequest),
+            (r#"{"id":1,"verb":"login","user":"anna"}"#, Code::BadRequest),
+            (
+                r#"{"id":1,"verb":"login","password":"x"}"#,
+                Code::BadRequest,
+            ),
             (r#"{"id":1,"verb":"get","path":"../x"}"#, Code::BadPath),
             (
                 r#"{"id":1,"verb":"get","path":"x","offset":1,"digest_from":2}"#,

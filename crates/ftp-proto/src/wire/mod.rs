@@ -9,7 +9,7 @@ pub mod head;
 
 pub use code::{Code, ErrorBody};
 pub use frame::{FrameError, Split};
-pub use head::{ListEntry, Outline, PeerLimits, Put, ReplyHead, Request, RequestHead};
+pub use head::{ListEntry, LoginWanted, Outline, PeerLimits, Put, ReplyHead, Request, RequestHead};
 
 /// The version of the protocol that this crate speaks.
 pub const VERSION: u32 = 1;

@@ -9,6 +9,7 @@
 //! > done 1 created             a disk outcome (see `outcome`)  > fault 2 io     a file failed
 //! > wait 10                    seconds pass; a deadline is told > deadline       how far the next one is
 //! > eof · lost · drain
+//! > login anna · login refused · login later 7      what came of a log-in      > secured anna   a certificate stands for her
 //! < {"id":1,...} text          a frame of the server (messages of errors left out)
 //! disk 1 f2 stat a             close flush        report put a 3 ok
 //! = payload f2 3               the appetite, unless it is `message`
@@ -25,7 +26,8 @@ use std::sync::Arc;
 use std::time::{Duration, Instant};
 
 use ftp_proto::native::{Config, Native};
-use ftp_proto::session::{Channel, Dialect, Fault, FileId, Input, JobId};
+use ftp_proto::session::{Channel, Dialect, Fault, FileId, Input, JobId, LoginOutcome};
+use ftp_proto::wire::LoginWanted;
 use ftp_proto::{Durability, Limits};
 
 use self::disk::{EMPTY, fault_kind, parse_outcome};
@@ -67,6 +69,7 @@ impl Scene {
             server: "muxftp/test".into(),
             durability: Durability::Full,
             read_only: false,
+            login: None,
         };
         for setting in settings.split_whitespace() {
             set(&mut config, setting);
@@ -165,6 +168,18 @@ impl Scene {
                 why: "reset by peer".into(),
             }),
             "drain" => self.tell(Input::Drain),
+            "login" => self.tell(Input::Login(match rest.split_once(' ') {
+                Some(("later", seconds)) => LoginOutcome::Later {
+                    after: Duration::from_millis(seconds.parse::<u64>().unwrap() * 1000 - 1),
+                },
+                Some(_) => panic!("{text:?}"),
+                None if rest == "refused" => LoginOutcome::Refused,
+                None => LoginOutcome::Admitted { user: rest.into() },
+            })),
+            "secured" => self.tell(Input::Secured {
+                channel,
+                user: Some(rest.into()),
+            }),
             _ if word.starts_with('{') => self.text(&frame(text)),
             _ => panic!("no such input: {text:?}"),
         }
@@ -208,6 +223,11 @@ fn frame(text: &str) -> Vec<u8> {
 fn set(config: &mut Config, setting: &str) {
     let limits = &mut config.limits;
     let (name, value) = setting.split_once('=').unwrap_or((setting, "0"));
+    match (name, value) {
+        ("login", "required") => return config.login = Some(LoginWanted::Required),
+        ("login", "optional") => return config.login = Some(LoginWanted::Optional),
+        _ => {}
+    }
     let value: u32 = value.parse().unwrap();
     match name {
         "read_only" => config.read_only = true,
@@ -217,6 +237,7 @@ fn set(config: &mut Config, setting: &str) {
         "window_bytes" => limits.window_bytes = value.into(),
         "inline_bytes" => limits.inline_bytes = value,
         "swallow_bytes" => limits.swallow_bytes = value.into(),
+        "login_tries" => limits.login_tries = value,
         "floor_bytes" => limits.floor_bytes = value.into(),
         "page_bytes" => limits.page_bytes = value,
         _ => panic!("no such limit: {name}"),

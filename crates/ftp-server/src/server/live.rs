@@ -50,6 +50,7 @@ impl Current {
                 server: concat!("muxftp/", env!("CARGO_PKG_VERSION")).to_owned(),
                 durability: config.durability,
                 read_only: config.read_only,
+                login: None,
             }),
         }
     }

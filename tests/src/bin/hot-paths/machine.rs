@@ -50,6 +50,7 @@ impl Session {
             server: "muxftp".into(),
             durability: Durability::None,
             read_only: false,
+            login: None,
         };
         let now = Instant::now();
         let inline = file_bytes <= u64::from(config.limits.inline_bytes);
