@@ -44,8 +44,6 @@ pub struct Limits {
     pub held_bytes: usize,
     /// RFC 959: most bytes of replies the peer has not taken; beyond it no command is begun.
     pub replies_bytes: u64,
-    /// RFC 959: most wrong passwords of one session.
-    pub login_tries: u32,
     /// RFC 959: most commands before the login that are unknown, too long or out of place.
     pub wrong_commands: u32,
     /// RFC 959: most names `STOU` tries.
@@ -77,7 +75,6 @@ impl Default for Limits {
             command_bytes: 8192,
             held_bytes: 16 * 1024,
             replies_bytes: 64 * 1024,
-            login_tries: 3,
             wrong_commands: 16,
             unique_tries: 64,
             login_time: Duration::from_secs(60),
