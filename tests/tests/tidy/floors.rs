@@ -294,7 +294,7 @@ fn module_of(krate: &str, name: &str) -> String {
         "VPath" | "PathError" if proto => "path",
         "Digest" if proto => "digest",
         "Limits" if proto => "limits",
-        "Durability" | "IfExists" | "Kind" if proto => "words",
+        "Durability" | "IfExists" | "Kind" | "Secret" if proto => "words",
         other => other,
     }
     .to_owned()

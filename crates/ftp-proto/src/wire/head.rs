@@ -3,8 +3,7 @@
 use serde::{Deserialize, Serialize};
 
 use super::code::{Code, ErrorBody};
-use crate::words::Secret;
-use crate::{Digest, Durability, IfExists, Kind, VPath};
+use crate::{Digest, Durability, IfExists, Kind, Secret, VPath};
 
 /// The header of a frame from client to server. Field meanings: `PROTOCOL.md`, "Verbs".
 #[derive(Clone, Debug, Default, PartialEq, Eq, Serialize, Deserialize)]
