@@ -6,6 +6,8 @@
     reason = "test code fails by panicking, and says what it skips"
 )]
 
+#[path = "e2e/bandwidth.rs"]
+mod bandwidth;
 #[path = "e2e/config.rs"]
 mod config;
 #[path = "e2e/large.rs"]

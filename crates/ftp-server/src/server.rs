@@ -18,7 +18,8 @@ use crate::metrics::Metrics;
 use crate::pool::{Mailbox, Pool};
 pub use crate::reactor::Ended;
 use crate::reactor::{Bounds, Commons, Cover, Desk, Front, Letter, Listener, Mate, Reactor};
-use crate::session::EndTimes;
+use crate::session::{Bandwidth, EndTimes};
+pub use crate::session::{Rate, Rates};
 use crate::sweeper::Sweeper;
 
 mod live;
@@ -59,6 +60,8 @@ pub struct ServerConfig {
     pub limits: Limits,
     /// Encryption.
     pub tls: TlsConfig,
+    /// What bandwidth there is.
+    pub rates: Rates,
     /// For tests: every disk job sleeps first.
     pub slow_disk: Option<Duration>,
 }
@@ -120,7 +123,7 @@ impl Handle {
         }
     }
 
-    /// Takes over what may change while the server runs: caps, times, the time to drain. Sessions that are under way
+    /// Takes over what may change while the server runs: caps, times, rates, the time to drain. Sessions that are under way
     /// obey it too, none is broken off by the change itself. Certificates are read again, for new handshakes. Everything else of
     /// `config` is let be.
     ///
@@ -173,6 +176,7 @@ impl Server {
             store,
             metrics: Arc::new(Metrics::default()),
             bounds: bounds(&config),
+            bandwidth: Arc::<Bandwidth>::default(),
             last_id: Arc::default(),
         };
         let reactors = crew(&commons, config.reactors, listeners)
@@ -253,6 +257,7 @@ fn bounds(config: &ServerConfig) -> Bounds {
             stall: config.limits.stall_time,
             linger: config.limits.linger_time,
         },
+        rates: config.rates,
         times: Times::of(&config.limits),
     }
 }

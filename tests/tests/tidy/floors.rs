@@ -90,7 +90,7 @@ const FLOORS: &[Row] = &[
         "ftp-server",
         "session",
         &["base", "pool", "conn", "metrics"],
-        &["ftp_store", "ftp_proto::session"],
+        &["ftp_access", "ftp_store", "ftp_proto::session"],
     ),
     (
         "ftp-server",

@@ -10,7 +10,7 @@ use ftp_proto::{Durability, Limits};
 
 use super::layers::{Loaded, Problem};
 use super::settings::{LogFormat, LogLevel, Settings};
-use crate::server::{ServerConfig, TlsConfig, TlsOn, is_loopback};
+use crate::server::{Rate, Rates, ServerConfig, TlsConfig, TlsOn, is_loopback};
 
 /// Fewest workers by default: a disk serves several at once even where there is one core.
 const WORKERS: usize = 4;
@@ -48,6 +48,7 @@ impl Config {
                 .saturating_mul(settings.stall_timeout.as_secs()),
             ..Limits::default()
         };
+        let rates = rates(&settings);
         let slow_disk = u64::try_from(settings.slow_disk_ms).unwrap_or(0);
         Ok(Self {
             server: ServerConfig {
@@ -64,6 +65,7 @@ impl Config {
                 partial_ttl: settings.partial_ttl,
                 limits,
                 tls,
+                rates,
                 slow_disk: (slow_disk > 0).then(|| Duration::from_millis(slow_disk)),
             },
             log_format: settings.log_format,
@@ -90,6 +92,23 @@ impl Config {
         if let Some(time) = server.slow_disk {
             tracing::warn!(?time, "the disk is made slow, for tests");
         }
+    }
+}
+
+/// 0 is no limit.
+fn rates(settings: &Settings) -> Rates {
+    let limit = |rate: u64| Some(rate).filter(|rate| *rate > 0);
+    Rates {
+        upload: Rate {
+            all: limit(settings.upload_rate),
+            per_address: limit(settings.upload_rate_per_address),
+            per_session: limit(settings.upload_rate_per_session),
+        },
+        download: Rate {
+            all: limit(settings.download_rate),
+            per_address: limit(settings.download_rate_per_address),
+            per_session: limit(settings.download_rate_per_session),
+        },
     }
 }
 

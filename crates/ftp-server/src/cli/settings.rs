@@ -141,6 +141,18 @@ settings! {
     stall_timeout: Duration = POSITIVE, "1m", Live;
     /// Least bytes a second of a transfer, taken over each `stall-timeout`; 0 asks for one byte in all.
     min_rate: u64 = Rate { max: 1_000_000_000 }, "64", Live;
+    /// Most bytes a second from all peers together; 0 is no limit.
+    upload_rate: u64 = BANDWIDTH, "0", Live;
+    /// Most bytes a second to all peers together; 0 is no limit.
+    download_rate: u64 = BANDWIDTH, "0", Live;
+    /// Most bytes a second from each address; 0 is no limit.
+    upload_rate_per_address: u64 = BANDWIDTH, "0", Live;
+    /// Most bytes a second to each address; 0 is no limit.
+    download_rate_per_address: u64 = BANDWIDTH, "0", Live;
+    /// Most bytes a second from each connection; 0 is no limit.
+    upload_rate_per_session: u64 = BANDWIDTH, "0", Live;
+    /// Most bytes a second to each connection; 0 is no limit.
+    download_rate_per_session: u64 = BANDWIDTH, "0", Live;
     /// After a signal, let transfers finish for so long.
     drain_timeout: Duration = Time { min: Duration::ZERO }, "30s", Live;
     /// Where to speak TLS: `auto`, on every address beyond loopback; `on`, on all; `off`, on none, which beyond loopback
@@ -175,6 +187,9 @@ const TLS: Words<TlsOn> = Words(&[
 ]);
 
 const VERSIONS: Words<Oldest> = Words(&[("1.2", Oldest::Tls12), ("1.3", Oldest::Tls13)]);
+
+/// A bandwidth.
+const BANDWIDTH: Rate = Rate { max: 1 << 40 };
 
 const DURABILITY: Words<Durability> = Words(&[
     ("full", Durability::Full),

@@ -250,9 +250,13 @@ impl Conn {
     }
 
     /// Bytes that wait to be sent, those of file ranges included.
-    #[cfg(test)]
     pub(crate) fn queued(&self) -> u64 {
         self.outbox.len()
+    }
+
+    /// Whether anything waits to be sent.
+    pub(crate) fn has_queued(&self) -> bool {
+        !self.outbox.is_empty()
     }
 
     /// Bytes that wait to be sent and are held in memory.

@@ -18,7 +18,7 @@ use mio::{Events, Interest, Poll, Token, Waker};
 use crate::base::{Arena, Key, Schedule, Timers};
 use crate::metrics::Metrics;
 use crate::pool::{Mailbox, Order, Pool};
-use crate::session::{Context, EndTimes, Memory, Session};
+use crate::session::{Bandwidth, Context, EndTimes, Memory, Rates, Session};
 
 use admission::Admission;
 pub(crate) use crew::{Desk, Mate};
@@ -69,6 +69,8 @@ pub(crate) struct Bounds {
     pub(crate) buffer_bytes: usize,
     pub(crate) drain_time: Duration,
     pub(crate) end_times: EndTimes,
+    /// What bandwidth there is.
+    pub(crate) rates: Rates,
     /// What sessions wait for, as the machines were made with.
     pub(crate) times: Times,
 }
@@ -89,6 +91,7 @@ pub(crate) struct Commons {
     pub(crate) store: Arc<Store>,
     pub(crate) metrics: Arc<Metrics>,
     pub(crate) bounds: Bounds,
+    pub(crate) bandwidth: Arc<Bandwidth>,
     /// The last number given to a session, for the log.
     pub(crate) last_id: Arc<AtomicU64>,
 }
@@ -197,6 +200,8 @@ impl Reactor {
             memory: &mut self.memory,
             orders: &mut self.orders,
             metrics: &self.commons.metrics,
+            bandwidth: &self.commons.bandwidth,
+            rates: &self.commons.bounds.rates,
         };
         let result = work(&mut session, &mut context);
         self.sessions.give_back(key, session);

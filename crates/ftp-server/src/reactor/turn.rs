@@ -259,6 +259,7 @@ impl Reactor {
         let session =
             Session::new(id, peer, conn, dialect, store, times, now).with_security(security);
         self.sessions.give_back(key, session);
+        self.with_session(key, now, |session, context| session.meter(context));
         if self.reloaded {
             self.retime(key, now);
         }
@@ -344,7 +345,7 @@ impl Reactor {
         }
     }
 
-    /// Takes over what may change while it runs: caps and times, in sessions that are under way too.
+    /// Takes over what may change while it runs: caps, times and rates, in sessions that are under way too.
     fn reload(&mut self, bounds: &Bounds, now: Instant) {
         let own = &mut self.commons.bounds;
         own.max_connections = bounds.max_connections;
@@ -352,6 +353,7 @@ impl Reactor {
         own.drain_time = bounds.drain_time;
         own.end_times = bounds.end_times;
         own.times = bounds.times;
+        own.rates = bounds.rates;
         self.admission
             .recap(bounds.max_connections, bounds.max_per_address);
         self.reloaded = true;
@@ -366,6 +368,7 @@ impl Reactor {
         let (times, ends) = (self.commons.bounds.times, self.commons.bounds.end_times);
         self.with_session(key, now, |session, context| {
             session.retime(times, ends, context);
+            session.meter(context);
         });
     }
 

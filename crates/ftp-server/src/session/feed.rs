@@ -3,7 +3,7 @@
 use ftp_proto::session::{Appetite, Channel, FileId, Input};
 
 use super::link::{TEXT_READ_MAX, TEXT_READ_MIN};
-use super::memory::TEXT_FREE;
+use super::memory::{BLOCK_BYTES, TEXT_FREE};
 use super::{Context, Session, Share};
 use crate::conn::{Read, Secure};
 
@@ -85,6 +85,7 @@ impl Session {
             return Step::Moved;
         }
         let room = self.room_for_text(channel, ctx);
+        let room = self.may_read(channel, room, ctx);
         let Some(link) = self.link(channel) else {
             return Step::Stuck;
         };
@@ -216,7 +217,9 @@ impl Session {
         if link.eof {
             return self.read_ended(channel, Read::Eof, ctx);
         }
-        if !self.begin_block(file, remaining, ctx) {
+        let most = usize::try_from(remaining).unwrap_or(usize::MAX);
+        let most = self.may_read(channel, most.min(BLOCK_BYTES), ctx);
+        if most == 0 || !self.begin_block(file, remaining, ctx) {
             return Step::Stuck;
         }
         let is_near = self.peer.ip().to_canonical().is_loopback();
@@ -234,9 +237,7 @@ impl Session {
             return Step::Stuck;
         };
         let spare = block.spare_mut();
-        let want = spare
-            .len()
-            .min(usize::try_from(remaining).unwrap_or(usize::MAX));
+        let want = spare.len().min(most);
         let Some(spare) = spare.get_mut(..want) else {
             return Step::Stuck;
         };
@@ -324,8 +325,11 @@ impl Session {
             );
             return Step::Moved;
         }
-        let room = ctx.scratch.len().min(most);
-        let Some(buffer) = ctx.scratch.get_mut(..room) else {
+        let room = self.may_read(channel, ctx.scratch.len().min(most), ctx);
+        let Some(buffer) = ctx.scratch.get_mut(..room).filter(|room| !room.is_empty()) else {
+            return Step::Stuck;
+        };
+        let Some(link) = self.link(channel) else {
             return Step::Stuck;
         };
         match link.conn.read(buffer) {
@@ -346,9 +350,30 @@ impl Session {
         }
     }
 
+    /// How many of `want` bytes may be read now. Whatever is not there to be read is not asked for.
+    fn may_read(&mut self, channel: Channel, want: usize, ctx: &Context<'_>) -> usize {
+        let Some(meters) = self.meters.as_deref_mut() else {
+            return want;
+        };
+        let link = self.links.get(usize::from(channel.0));
+        let readable = link
+            .and_then(Option::as_deref)
+            .is_some_and(|link| link.conn.readable());
+        match &mut meters.upload {
+            Some(meter) if readable => {
+                let granted = meter.grant(want as u64, ctx.now);
+                usize::try_from(granted).unwrap_or(want)
+            }
+            Some(_) | None => want,
+        }
+    }
+
     fn count_read(&mut self, len: u64, share: &mut Share, ctx: &Context<'_>) {
         share.read = share.read.saturating_sub(len);
         self.received += len;
+        if let Some(meter) = self.meters.as_mut().and_then(|it| it.upload.as_mut()) {
+            meter.moved(len);
+        }
         ctx.metrics.add_received(len);
     }
 

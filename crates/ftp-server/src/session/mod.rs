@@ -3,6 +3,7 @@
 //! One function drives a session until nothing moves or its share is spent: feed the machine by its
 //! appetite, do what it asks, send its lanes to the pool, flush its sockets. Never blocks.
 
+mod bandwidth;
 mod feed;
 mod lane;
 mod link;
@@ -22,13 +23,17 @@ use crate::conn::{Conn, Security};
 use crate::metrics::Metrics;
 use crate::pool::Order;
 
+pub(crate) use bandwidth::Bandwidth;
+use bandwidth::{Meters, Whose};
+pub use bandwidth::{Rate, Rates};
 use lane::Lane;
 use link::Link;
 pub(crate) use memory::Memory;
 
 /// Rounds of one drive.
 const ROUNDS: usize = 16;
-/// A deadline that passes while the disk works for the session is looked at again after this.
+/// A deadline that passes while the disk works for the session, or a bandwidth limit holds it up, is looked at again after
+/// this.
 const EXCUSE: Duration = Duration::from_secs(1);
 /// Channels of a session: control and data.
 const CHANNELS: usize = 2;
@@ -47,6 +52,10 @@ pub(crate) struct Context<'a> {
     pub(crate) orders: &'a mut VecDeque<Order>,
     /// Counters.
     pub(crate) metrics: &'a Metrics,
+    /// What all sessions have used of the bandwidth.
+    pub(crate) bandwidth: &'a Arc<Bandwidth>,
+    /// What there is.
+    pub(crate) rates: &'a Rates,
 }
 
 /// Where a drive left a session.
@@ -99,7 +108,9 @@ pub(crate) struct Session {
     end_times: EndTimes,
     /// What a channel is wrapped in when the machine asks for it.
     security: Option<Arc<Security>>,
-    /// The machine's deadline is not given before: the disk is at work, and the peer not to blame.
+    /// Absent where bandwidth is not limited.
+    meters: Option<Box<Meters>>,
+    /// The machine's deadline is not given before: the disk is at work or a limit holds up, and the peer is not to blame.
     excused: Option<Instant>,
     since: Instant,
     ending: Option<String>,
@@ -139,6 +150,7 @@ impl Session {
             text_held: 0,
             end_times,
             security: None,
+            meters: None,
             excused: None,
             since: now,
             ending: None,
@@ -178,13 +190,24 @@ impl Session {
             .dialect
             .deadline()
             .map(|at| self.excused.map_or(at, |until| at.max(until)));
-        machine.into_iter().chain(links).min()
+        let meters = self.meters.as_ref().and_then(|meters| meters.wake());
+        machine.into_iter().chain(links).chain(meters).min()
     }
 
     /// Takes new times over, for what is waited for already too.
     pub(crate) fn retime(&mut self, times: Times, end_times: EndTimes, ctx: &Context<'_>) {
         self.end_times = end_times;
         self.tell(Input::Times(times), ctx);
+    }
+
+    /// Takes the present rates over.
+    pub(crate) fn meter(&mut self, ctx: &Context<'_>) {
+        let whose = Whose {
+            session: self.id,
+            address: self.peer.ip(),
+            user: None,
+        };
+        self.meters = Meters::new(ctx.bandwidth, ctx.rates, &whose);
     }
 
     /// Tells the machine to stop when it can.
@@ -201,10 +224,10 @@ impl Session {
 
     /// Looks at the clock.
     pub(crate) fn expire(&mut self, ctx: &Context<'_>) {
-        if self.dialect.deadline().is_some_and(|at| at <= ctx.now) {
-            if self.lanes.values().any(Lane::is_away) {
-                self.excused = Some(ctx.now + EXCUSE);
-            } else {
+        let excused = self.excused.is_some_and(|until| until > ctx.now);
+        if !excused && self.dialect.deadline().is_some_and(|at| at <= ctx.now) {
+            self.excused = self.excuse(ctx.now).map(|time| ctx.now + time);
+            if self.excused.is_none() {
                 self.tell(Input::Deadline, ctx);
             }
         }
@@ -220,6 +243,18 @@ impl Session {
                 );
             }
         }
+    }
+
+    /// For how much longer the machine's deadline is not given: it is not the peer who is waited for.
+    fn excuse(&mut self, now: Instant) -> Option<Duration> {
+        if self.lanes.values().any(Lane::is_away) {
+            return Some(EXCUSE);
+        }
+        // Time in which a bucket held it up does not count; who waits for one now is not to blame at all.
+        let (held_up, waited) = self.meters.as_mut()?.waited(now);
+        let most = self.end_times.stall.max(EXCUSE);
+        let least = if held_up { EXCUSE } else { Duration::ZERO };
+        Some(waited.clamp(least, most)).filter(|time| !time.is_zero())
     }
 
     /// Takes a job's result.
@@ -255,6 +290,9 @@ impl Session {
             write: bytes,
         };
         let state = self.rounds(&mut share, ctx);
+        if let Some(meters) = &mut self.meters {
+            meters.settle();
+        }
         let moved = (bytes - share.read) + (bytes - share.write);
         Drove { state, moved }
     }

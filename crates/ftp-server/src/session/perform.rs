@@ -166,10 +166,11 @@ impl Session {
         share: &mut Share,
         ctx: &mut Context<'_>,
     ) -> bool {
+        let budget = self.may_write(channel, share.write, ctx);
         let Some(link) = self.link(channel) else {
             return false;
         };
-        let flushed = link.conn.flush(share.write);
+        let flushed = link.conn.flush(budget);
         let empty = flushed.state == FlushState::Empty;
         // The fault first: it is about bytes that count as sent.
         for tag in flushed.short {
@@ -191,6 +192,9 @@ impl Session {
             }
             share.write = share.write.saturating_sub(flushed.bytes);
             self.sent += flushed.bytes;
+            if let Some(meter) = self.meters.as_mut().and_then(|it| it.download.as_mut()) {
+                meter.moved(flushed.bytes);
+            }
             ctx.metrics.add_sent(flushed.bytes);
             self.dialect.handle(
                 Input::Sent {
@@ -208,6 +212,25 @@ impl Session {
             return true;
         }
         flushed.bytes > 0
+    }
+
+    /// How many of `most` bytes may be written now. What the kernel does not take is not asked for.
+    fn may_write(&mut self, channel: Channel, most: u64, ctx: &Context<'_>) -> u64 {
+        let Some(meters) = self.meters.as_deref_mut() else {
+            return most;
+        };
+        let link = self.links.get_mut(usize::from(channel.0));
+        match (&mut meters.download, link.and_then(Option::as_deref_mut)) {
+            (Some(meter), Some(link)) if link.conn.writable() && link.conn.has_queued() => {
+                let granted = meter.grant(most.min(link.conn.queued()), ctx.now);
+                if granted == 0 {
+                    // It is not the peer who is slow.
+                    link.progress = ctx.now;
+                }
+                granted
+            }
+            _ => most,
+        }
     }
 
     /// Reserves memory for an answer. What the session's own outbox holds up, its own flush will free;
