@@ -28,5 +28,7 @@ mod reactors;
 mod resume;
 #[path = "e2e/tls.rs"]
 mod tls;
+#[path = "e2e/transfers.rs"]
+mod transfers;
 #[path = "e2e/verbs.rs"]
 mod verbs;

@@ -18,7 +18,7 @@ use crate::metrics::Metrics;
 use crate::pool::{Mailbox, Pool};
 pub use crate::reactor::Ended;
 use crate::reactor::{Bounds, Commons, Cover, Desk, Front, Letter, Listener, Mate, Reactor};
-use crate::session::{Bandwidth, EndTimes};
+use crate::session::{Bandwidth, EndTimes, Transfers};
 pub use crate::session::{Rate, Rates};
 use crate::sweeper::Sweeper;
 
@@ -62,6 +62,8 @@ pub struct ServerConfig {
     pub tls: TlsConfig,
     /// What bandwidth there is.
     pub rates: Rates,
+    /// Most transfers of one address at a time; `None` is no limit.
+    pub transfers_per_address: Option<u32>,
     /// For tests: every disk job sleeps first.
     pub slow_disk: Option<Duration>,
 }
@@ -177,6 +179,7 @@ impl Server {
             metrics: Arc::new(Metrics::default()),
             bounds: bounds(&config),
             bandwidth: Arc::<Bandwidth>::default(),
+            transfers: Arc::<Transfers>::default(),
             last_id: Arc::default(),
         };
         let reactors = crew(&commons, config.reactors, listeners)
@@ -258,6 +261,7 @@ fn bounds(config: &ServerConfig) -> Bounds {
             linger: config.limits.linger_time,
         },
         rates: config.rates,
+        transfers_per_address: config.transfers_per_address,
         times: Times::of(&config.limits),
     }
 }

@@ -49,6 +49,8 @@ impl Config {
             ..Limits::default()
         };
         let rates = rates(&settings);
+        let transfers = Some(settings.max_transfers_per_address).filter(|cap| *cap > 0);
+        let transfers = transfers.and_then(|cap| u32::try_from(cap).ok());
         let slow_disk = u64::try_from(settings.slow_disk_ms).unwrap_or(0);
         Ok(Self {
             server: ServerConfig {
@@ -66,6 +68,7 @@ impl Config {
                 limits,
                 tls,
                 rates,
+                transfers_per_address: transfers,
                 slow_disk: (slow_disk > 0).then(|| Duration::from_millis(slow_disk)),
             },
             log_format: settings.log_format,

@@ -131,6 +131,9 @@ settings! {
     max_connections: usize = Count { min: 1, max: 10_000_000 }, "16384", Live;
     /// Most connections of one address at once; more are refused.
     max_per_address: usize = Count { min: 1, max: 10_000_000 }, "4096", Live;
+    /// Most transfers of one address (in IPv6, of one /64) at once; more are refused, and may be tried again. A connection that
+    /// has a file open is one, whatever waits behind it. 0 is no limit.
+    max_transfers_per_address: usize = Count { min: 0, max: 1_000_000 }, "0", Live;
     /// Memory for payload on its way between network and disk, for all connections together.
     buffer_memory: u64 = Size { min: 1 << 20, max: 1 << 40 }, "64 MiB", Restart;
     /// Close a connection that says nothing for so long after it was made.

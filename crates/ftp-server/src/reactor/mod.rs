@@ -18,7 +18,7 @@ use mio::{Events, Interest, Poll, Token, Waker};
 use crate::base::{Arena, Key, Schedule, Timers};
 use crate::metrics::Metrics;
 use crate::pool::{Mailbox, Order, Pool};
-use crate::session::{Bandwidth, Context, EndTimes, Memory, Rates, Session};
+use crate::session::{Bandwidth, Context, EndTimes, Memory, Rates, Session, Transfers};
 
 use admission::Admission;
 pub(crate) use crew::{Desk, Mate};
@@ -71,6 +71,8 @@ pub(crate) struct Bounds {
     pub(crate) end_times: EndTimes,
     /// What bandwidth there is.
     pub(crate) rates: Rates,
+    /// Most transfers of one address at a time.
+    pub(crate) transfers_per_address: Option<u32>,
     /// What sessions wait for, as the machines were made with.
     pub(crate) times: Times,
 }
@@ -92,6 +94,7 @@ pub(crate) struct Commons {
     pub(crate) metrics: Arc<Metrics>,
     pub(crate) bounds: Bounds,
     pub(crate) bandwidth: Arc<Bandwidth>,
+    pub(crate) transfers: Arc<Transfers>,
     /// The last number given to a session, for the log.
     pub(crate) last_id: Arc<AtomicU64>,
 }
@@ -202,6 +205,8 @@ impl Reactor {
             metrics: &self.commons.metrics,
             bandwidth: &self.commons.bandwidth,
             rates: &self.commons.bounds.rates,
+            transfers: &self.commons.transfers,
+            transfers_per_address: self.commons.bounds.transfers_per_address,
         };
         let result = work(&mut session, &mut context);
         self.sessions.give_back(key, session);

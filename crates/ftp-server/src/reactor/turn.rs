@@ -354,6 +354,7 @@ impl Reactor {
         own.end_times = bounds.end_times;
         own.times = bounds.times;
         own.rates = bounds.rates;
+        own.transfers_per_address = bounds.transfers_per_address;
         self.admission
             .recap(bounds.max_connections, bounds.max_per_address);
         self.reloaded = true;

@@ -9,6 +9,7 @@ mod lane;
 mod link;
 mod memory;
 mod perform;
+mod transfers;
 
 use std::collections::{BTreeMap, VecDeque};
 use std::net::SocketAddr;
@@ -29,6 +30,7 @@ pub use bandwidth::{Rate, Rates};
 use lane::Lane;
 use link::Link;
 pub(crate) use memory::Memory;
+pub(crate) use transfers::Transfers;
 
 /// Rounds of one drive.
 const ROUNDS: usize = 16;
@@ -56,6 +58,10 @@ pub(crate) struct Context<'a> {
     pub(crate) bandwidth: &'a Arc<Bandwidth>,
     /// What there is.
     pub(crate) rates: &'a Rates,
+    /// The transfers of all sessions.
+    pub(crate) transfers: &'a Arc<Transfers>,
+    /// Most transfers of one address at a time.
+    pub(crate) transfers_per_address: Option<u32>,
 }
 
 /// Where a drive left a session.
@@ -110,6 +116,8 @@ pub(crate) struct Session {
     security: Option<Arc<Security>>,
     /// Absent where bandwidth is not limited.
     meters: Option<Box<Meters>>,
+    /// While a file is open, if transfers are counted.
+    transfer: Option<transfers::Ticket>,
     /// The machine's deadline is not given before: the disk is at work or a limit holds up, and the peer is not to blame.
     excused: Option<Instant>,
     since: Instant,
@@ -151,6 +159,7 @@ impl Session {
             end_times,
             security: None,
             meters: None,
+            transfer: None,
             excused: None,
             since: now,
             ending: None,
@@ -278,6 +287,9 @@ impl Session {
         }
         if self.lanes.get(&file).is_some_and(Lane::is_over) {
             self.lanes.remove(&file);
+            if self.lanes.is_empty() {
+                self.transfer = None;
+            }
         } else {
             self.pending.push_back(file);
         }

@@ -1,11 +1,11 @@
 //! What goes out: the machine's actions, jobs to the pool, bytes to the sockets.
 
 use ftp_proto::session::{
-    Action, Channel, Fault, FaultKind, FileId, Input, LoginOutcome, TransferReport,
+    Action, Channel, DiskOp, Fault, FaultKind, FileId, Input, LoginOutcome, Outcome, TransferReport,
 };
 
 use super::memory::SESSION_ANSWERS;
-use super::{Context, Session, Share};
+use super::{Context, Session, Share, transfers};
 use crate::conn::{FlushState, Linger};
 use crate::pool::Order;
 
@@ -30,6 +30,11 @@ impl Session {
                     self.send_file(channel, file, offset, len, ctx);
                 }
                 Action::Disk { job, file, op } => {
+                    if let Err(fault) = self.begin_transfer(&op, ctx) {
+                        let outcome = Outcome::Failed(fault);
+                        self.dialect.handle(Input::Done { job, outcome }, ctx.now);
+                        continue;
+                    }
                     self.lanes.entry(file).or_default().push(job, op);
                     self.pending.push_back(file);
                 }
@@ -76,6 +81,17 @@ impl Session {
             }
             (_, None) => {}
         }
+    }
+
+    /// Counts the transfer that begins with `op`, where they are counted and none is under way.
+    fn begin_transfer(&mut self, op: &DiskOp, ctx: &Context<'_>) -> Result<(), Fault> {
+        if let Some(cap) = ctx.transfers_per_address
+            && self.transfer.is_none()
+            && transfers::begins(op)
+        {
+            self.transfer = Some(ctx.transfers.begin(self.peer.ip(), cap)?);
+        }
+        Ok(())
     }
 
     fn send_file(
