@@ -16,6 +16,18 @@ step cargo test --workspace --locked --no-fail-fast
 step env RUSTDOCFLAGS="-D warnings" cargo doc --workspace --no-deps --locked
 step scripts/hot-paths.sh
 
+# Licences, sources and bans need no network; the known weaknesses (advisories) do.
+if cargo deny --version >/dev/null 2>&1; then
+    step cargo deny --config .github/deny.toml check bans licenses sources
+    if cargo deny --config .github/deny.toml fetch db >/dev/null 2>&1; then
+        step cargo deny --config .github/deny.toml check advisories
+    else
+        printf '\n== skipped: advisories (their database cannot be fetched)\n'
+    fi
+else
+    printf '\n== skipped: dependencies (cargo install cargo-deny)\n'
+fi
+
 # The fuzz targets are a workspace of their own and want nightly and a C++ compiler.
 for fuzz in crates/ftp-proto/fuzz/Cargo.toml crates/ftp-access/fuzz/Cargo.toml; do
     step cargo fmt --manifest-path "$fuzz" --check
