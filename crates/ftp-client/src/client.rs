@@ -98,6 +98,17 @@ impl Client {
         })
     }
 
+    /// Waits until the server has let us in as [`Options::login`]'s user; the name it knows us by.
+    ///
+    /// # Errors
+    /// [`Error::Remote`] if it did not; [`Error::Usage`] without a log-in; what ends the connection.
+    pub fn log_in(&mut self) -> Result<String> {
+        self.with(Again::Whenever, |session| {
+            let user = session.admitted()?.map(str::to_owned);
+            user.ok_or_else(|| Error::Usage("nobody is to log in".into()))
+        })
+    }
+
     /// Sends `payload` (at most [`Hello::ping`] bytes) to and fro; returns the round trip's time.
     ///
     /// # Errors

@@ -2,6 +2,7 @@
 //!
 //! Texts that came from the server are kept as they came; whoever prints them escapes them (`text::escape`).
 
+use std::time::Duration;
 use std::{fmt, io};
 
 use ftp_proto::wire::{Code, ErrorBody};
@@ -99,6 +100,25 @@ impl Error {
         }
     }
 
+    /// The least time to wait before trying again, if the server named one.
+    #[must_use]
+    pub fn retry_after(&self) -> Option<Duration> {
+        match self {
+            Self::Remote(body) => body.retry_after.map(Duration::from_secs),
+            Self::Usage(_)
+            | Self::Local { .. }
+            | Self::Changed(_)
+            | Self::Unreachable { .. }
+            | Self::Untrusted { .. }
+            | Self::Lost(_)
+            | Self::TimedOut(_)
+            | Self::Integrity(_)
+            | Self::Protocol(_)
+            | Self::Interrupted(_)
+            | Self::OutputClosed => None,
+        }
+    }
+
     /// Whether the bytes were wrong, by either side's judgement. Tried again once, not for ever.
     #[must_use]
     pub fn is_integrity(&self) -> bool {
@@ -160,6 +180,12 @@ impl Error {
             }
             Self::Remote(body) if body.code == Code::HelloRequired => {
                 Some("is that port a muxftp server?")
+            }
+            Self::Remote(body) if body.code == Code::LoginRequired => {
+                Some("log in: --user NAME, or `ftp-client login` once")
+            }
+            Self::Remote(body) if body.code == Code::LoginFailed => {
+                Some("check --user and the password; `ftp-client login` keeps a new one")
             }
             Self::Usage(_)
             | Self::Remote(_)

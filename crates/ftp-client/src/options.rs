@@ -2,7 +2,7 @@
 
 use std::time::Duration;
 
-use crate::net::Tls;
+use crate::net::{Login, Tls};
 
 /// How to reach a server.
 #[derive(Clone, Debug, PartialEq, Eq)]
@@ -19,6 +19,8 @@ pub struct Options {
     pub connections: usize,
     /// Speak TLS, and how.
     pub tls: Option<Tls>,
+    /// Who to log in as, over every connection.
+    pub login: Option<Login>,
 }
 
 impl Default for Options {
@@ -30,6 +32,7 @@ impl Default for Options {
             retries: 5,
             connections: 1,
             tls: None,
+            login: None,
         }
     }
 }

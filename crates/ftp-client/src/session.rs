@@ -1,17 +1,17 @@
 //! `Session`: requests and their answers over one connection, in order, pipelined within the server's limits.
 //!
 //! It knows ids, `hello` and what an answer's frame may look like; what a verb means is for those above.
-//! `hello` leaves together with the first request: nobody waits for its answer alone.
+//! `hello`, and `login` where there is one, leave together with the first request: nobody waits for their answers alone.
 
 use std::collections::VecDeque;
 use std::time::Duration;
 
 use ftp_proto::Durability;
-use ftp_proto::wire::{ReplyHead, RequestHead, VERSION};
+use ftp_proto::wire::{LoginWanted, ReplyHead, RequestHead, VERSION};
 
 use crate::cancel::Cancel;
 use crate::error::{Error, Result};
-use crate::net::{Block, Transport, Wait, Wire, connect};
+use crate::net::{Block, Login, Transport, Wait, Wire, connect};
 use crate::options::Options;
 
 /// Most payload bytes in a frame that we take; told in `hello`.
@@ -39,6 +39,8 @@ pub struct Hello {
     pub ping: usize,
     /// Whether it takes no writes.
     pub read_only: bool,
+    /// Whether it wants to know who asks; `None`: it has no users, or knows already.
+    pub login: Option<LoginWanted>,
 }
 
 /// Requests and answers over one connection.
@@ -50,6 +52,10 @@ pub(crate) struct Session {
     awaiting: VecDeque<u64>,
     hello_id: u64,
     hello: Option<Hello>,
+    /// Who logs in, and the request that does.
+    login: Option<(u64, Login)>,
+    /// Whom the server knows us as.
+    user: Option<String>,
     /// Payload of the last frame that was not taken.
     unread: u64,
     /// Nothing has gone wrong that ends the connection.
@@ -57,13 +63,20 @@ pub(crate) struct Session {
 }
 
 impl Session {
-    /// Connects and queues `hello`.
+    /// Connects and queues `hello` and `login`.
     ///
     /// # Errors
-    /// As `net::connect`.
+    /// As `net::connect` and [`Login::request`].
     pub(crate) fn connect(options: &Options, cancel: &Cancel) -> Result<Self> {
         let transport = connect(options, cancel)?;
-        Self::over(transport, options.timeout, cancel)
+        let Some(login) = &options.login else {
+            return Self::over(transport, options.timeout, cancel);
+        };
+        let head = login.request(&options.server, &transport)?;
+        let mut session = Self::over(transport, options.timeout, cancel)?;
+        let id = session.begin(head, &[])?;
+        session.login = Some((id, login.clone()));
+        Ok(session)
     }
 
     /// The same over a connection that is there already.
@@ -77,6 +90,8 @@ impl Session {
             awaiting: VecDeque::new(),
             hello_id: 0,
             hello: None,
+            login: None,
+            user: None,
             unread: 0,
             good: true,
         };
@@ -108,6 +123,18 @@ impl Session {
             self.next_frame(Wait::USUAL)?;
         }
         Ok(())
+    }
+
+    /// Waits until the server knows us; as whom. Only useful while nothing else is awaited.
+    ///
+    /// # Errors
+    /// As [`Session::frame`]; [`Error::Remote`] if it did not let us in.
+    pub(crate) fn admitted(&mut self) -> Result<Option<&str>> {
+        self.greet()?;
+        while self.login.is_some() && self.user.is_none() {
+            self.next_frame(Wait::USUAL)?;
+        }
+        Ok(self.user.as_deref())
     }
 
     /// Most payload bytes to send in a frame.
@@ -208,7 +235,7 @@ impl Session {
     pub(crate) fn frame(&mut self, wait: Wait) -> Result<Option<ReplyHead>> {
         loop {
             match self.next_frame(wait)? {
-                Some(head) if head.id == self.hello_id => {}
+                Some(head) if head.id == self.hello_id || self.is_login(head.id) => {}
                 other => return Ok(other),
             }
         }
@@ -309,8 +336,31 @@ impl Session {
         }
         if head.id == self.hello_id {
             self.learn(&head)?;
+        } else if self.is_login(head.id) {
+            self.enter(&head)?;
         }
         Ok(Some(head))
+    }
+
+    fn is_login(&self, id: u64) -> bool {
+        self.login.as_ref().is_some_and(|(login, _)| *login == id)
+    }
+
+    /// Takes the answer to `login`. Without it nothing over this connection would be answered as was meant.
+    fn enter(&mut self, head: &ReplyHead) -> Result<()> {
+        let Some((_, login)) = &self.login else {
+            return Ok(());
+        };
+        if let Some(body) = &head.error {
+            let wanted = self.hello.as_ref().and_then(|hello| hello.login);
+            return Err(login.refused(body.clone(), wanted));
+        }
+        if !head.fin {
+            return Err(Error::Protocol("a `login` without an end".into()));
+        }
+        let user = head.user.clone();
+        self.user = Some(user.unwrap_or_else(|| login.user().to_owned()));
+        Ok(())
     }
 
     fn learn(&mut self, head: &ReplyHead) -> Result<()> {
@@ -337,6 +387,7 @@ impl Session {
             pipeline: (limits.pipeline as usize).clamp(1, MOST_PIPELINE),
             ping: limits.ping as usize,
             read_only: head.read_only,
+            login: head.login,
         });
         Ok(())
     }

@@ -64,6 +64,23 @@ pub(super) struct Common {
     )]
     #[arg(default_value = "2", hide_env = true, value_parser = clap::value_parser!(u16).range(1..=64))]
     pub(super) connections: u16,
+    /// Take what is not said here from this profile of config.toml (README: "Users and profiles")
+    #[arg(short = 'P', long, global = true, help_heading = HEADING, value_name = "NAME")]
+    #[arg(env = "FTP_CLIENT_PROFILE", hide_env_values = true)]
+    pub(super) profile: Option<String>,
+    /// Log in as this user
+    #[arg(short, long, global = true, help_heading = HEADING, value_name = "NAME")]
+    #[arg(env = "FTP_CLIENT_USER", hide_env_values = true)]
+    pub(super) user: Option<String>,
+    /// Read the password from this file's first line; else FTP_CLIENT_PASSWORD, what `login` kept, or a question
+    #[arg(long, global = true, help_heading = HEADING, value_name = "FILE")]
+    #[arg(env = "FTP_CLIENT_PASSWORD_FILE", hide_env = true)]
+    pub(super) password_file: Option<PathBuf>,
+    /// Send the password even where everybody on the way can read it (without TLS, to another machine)
+    #[arg(long, global = true, help_heading = HEADING)]
+    #[arg(env = "FTP_CLIENT_PLAINTEXT_PASSWORD", hide_env = true)]
+    #[arg(value_parser = clap::builder::FalseyValueParser::new())]
+    pub(super) plaintext_password: bool,
     /// Speak TLS; `muxftps://HOST` as the server means the same, and so do the flags below
     #[arg(long, global = true, help_heading = HEADING, env = "FTP_CLIENT_TLS", hide_env = true)]
     #[arg(value_parser = clap::builder::FalseyValueParser::new())]
@@ -128,6 +145,10 @@ pub(super) enum Verb {
     Rm(Rm),
     /// Measure round trips to the server
     Ping(Ping),
+    /// Try a password, and keep it if the server takes it
+    Login(Login),
+    /// Forget the passwords that are kept for a server
+    Logout(Logout),
     /// List, add or remove servers that are trusted by their key
     Trust(Trust),
 }
@@ -283,6 +304,20 @@ pub(super) struct Ping {
     /// Seconds between two
     #[arg(short, long, default_value = "1", value_name = "SECONDS", value_parser = pause)]
     pub(super) interval: f64,
+}
+
+#[derive(Debug, ClapArgs)]
+pub(super) struct Login {
+    /// HOST, HOST:PORT or [IPV6]:PORT, instead of --server
+    #[arg(value_name = "SERVER")]
+    pub(super) server: Option<String>,
+}
+
+#[derive(Debug, ClapArgs)]
+pub(super) struct Logout {
+    /// HOST, HOST:PORT or [IPV6]:PORT, instead of --server
+    #[arg(value_name = "SERVER")]
+    pub(super) server: Option<String>,
 }
 
 #[derive(Debug, ClapArgs)]

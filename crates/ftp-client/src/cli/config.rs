@@ -4,7 +4,7 @@ use std::io::IsTerminal as _;
 use std::sync::Arc;
 use std::time::Duration;
 
-use super::args::{Args, Common, Trust, TrustVerb, Verb};
+use super::args::{Args, Common, Login, Trust, TrustVerb, Verb};
 use super::trust;
 use crate::Oldest;
 use crate::error::Result;
@@ -49,6 +49,9 @@ impl Config {
             Verb::Trust(Trust {
                 what: TrustVerb::Add { host, .. },
             }) => host,
+            Verb::Login(Login {
+                server: Some(named),
+            }) => named,
             Verb::Put(_)
             | Verb::Get(_)
             | Verb::Cat(_)
@@ -59,16 +62,19 @@ impl Config {
             | Verb::Mv(_)
             | Verb::Rm(_)
             | Verb::Ping(_)
+            | Verb::Login(_)
+            | Verb::Logout(_)
             | Verb::Trust(_) => server,
         };
         Ok(Self {
             options: Options {
-                tls: tls(args)?,
+                tls: tls(args, server)?,
                 server: server.clone(),
                 connect_timeout: Duration::from_secs_f64(*connect_timeout),
                 timeout: Duration::from_secs_f64(*timeout),
                 retries: *retries,
                 connections: usize::from(*connections),
+                login: None,
             },
             voice: voice(&args.common),
         })
@@ -89,10 +95,10 @@ pub(super) fn voice(common: &Common) -> Voice {
 }
 
 /// TLS, where a flag or the server's scheme asks for it.
-fn tls(args: &Args) -> Result<Option<Tls>> {
+fn tls(args: &Args, server: &str) -> Result<Option<Tls>> {
     let common = &args.common;
     let asked = common.tls
-        || common.server.starts_with("muxftps://")
+        || server.starts_with("muxftps://")
         || common.ca.is_some()
         || common.pin.is_some()
         || common.cert.is_some()

@@ -24,7 +24,7 @@ pub enum Exit {
     Local = 4,
     /// The server cannot be reached, or went away.
     Unreachable = 5,
-    /// Wrong user or password.
+    /// Not logged in: wrong user or password, none where one is needed, or not now.
     Authentication = 6,
     /// A rule or permission refuses it.
     Denied = 7,
@@ -57,7 +57,7 @@ Exit codes:
     3  not found on the server          11  partial: some succeeded, some failed
     4  local file                       12  exists already
     5  cannot reach the server          13  no space or quota
-    6  authentication                   14  protocol
+    6  not logged in                    14  protocol
     7  denied                          130/143  interrupted by Ctrl-C / SIGTERM
   If nothing succeeded the worst failure decides.";
 
@@ -102,12 +102,13 @@ impl Exit {
     fn of_code(code: Code) -> Self {
         match code {
             Code::NotFound | Code::NotADirectory => Self::NotFound,
-            Code::Denied | Code::ReadOnly | Code::LoginRequired | Code::LoginFailed => Self::Denied,
+            Code::Denied | Code::ReadOnly => Self::Denied,
+            Code::LoginRequired | Code::LoginFailed | Code::LoginLater => Self::Authentication,
             Code::DigestMismatch | Code::SizeMismatch | Code::Changed => Self::Integrity,
             Code::Exists | Code::NotEmpty => Self::Exists,
             Code::NoSpace | Code::Quota => Self::NoSpace,
             Code::Timeout => Self::TimedOut,
-            Code::Overloaded | Code::ShuttingDown | Code::LoginLater => Self::Unreachable,
+            Code::Overloaded | Code::ShuttingDown => Self::Unreachable,
             Code::BadPath => Self::Usage,
             Code::BadFrame
             | Code::BadRequest
@@ -198,6 +199,9 @@ mod tests {
             (Error::Changed(String::new()), 4),
             (Error::Lost(String::new()), 5),
             (remote(Code::ShuttingDown), 5),
+            (remote(Code::LoginRequired), 6),
+            (remote(Code::LoginFailed), 6),
+            (remote(Code::LoginLater), 6),
             (remote(Code::ReadOnly), 7),
             (Error::TimedOut(String::new()), 9),
             (remote(Code::Timeout), 9),

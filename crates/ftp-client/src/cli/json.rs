@@ -58,6 +58,14 @@ pub(super) enum Line<'a> {
         host: &'a str,
         key: &'a str,
     },
+    Login {
+        server: &'a str,
+        user: &'a str,
+    },
+    Logout {
+        server: &'a str,
+        user: &'a str,
+    },
     Entry {
         path: &'a str,
         #[serde(flatten)]

@@ -5,14 +5,19 @@
 mod args;
 mod cat;
 mod config;
+mod credentials;
 mod exit;
 mod get;
 mod hash;
+mod home;
 mod json;
+mod login;
 mod ls;
 mod manage;
 mod out;
+mod password;
 mod ping;
+mod profile;
 mod progress;
 mod put;
 mod resume;
@@ -21,8 +26,6 @@ mod trust;
 
 use std::process::ExitCode;
 use std::sync::Arc;
-
-use clap::Parser as _;
 
 pub use exit::{Exit, TABLE};
 
@@ -48,16 +51,26 @@ impl Scene {
     /// As [`Client::connect`].
     fn connect(&self) -> Result<Client> {
         let client = Client::connect(&self.config.options, &self.cancel)?;
-        Ok(client.observed_by(Arc::clone(&self.out) as Arc<dyn Observer>))
+        Ok(client.observed_by(self.observer()))
+    }
+
+    /// Who is told what happens.
+    fn observer(&self) -> Arc<dyn Observer> {
+        Arc::clone(&self.out) as Arc<dyn Observer>
     }
 }
 
 /// Runs the command line of this process.
 #[must_use]
 pub fn main() -> ExitCode {
-    let args = match Args::try_parse() {
+    let words: Vec<_> = std::env::args_os().collect();
+    let args = match profile::parse(&words) {
         Ok(args) => args,
-        Err(error) => {
+        Err(profile::Failure::Ours(args, error)) => {
+            let out = Out::new(config::voice(&args.common), name(&args.verb));
+            return fail(&out, &error).into();
+        }
+        Err(profile::Failure::Clap(error)) => {
             // Help goes to standard output and ends well; nobody can be told if printing fails.
             let _ = error.print();
             return if error.use_stderr() {
@@ -77,11 +90,11 @@ pub fn main() -> ExitCode {
     };
     let verb = name(&args.verb);
     let out = Out::new(config.voice, verb);
-    let exit = start(config, out, args.verb);
+    let exit = start(config, out, args);
     exit.into()
 }
 
-fn start(config: Config, out: Out, verb: Verb) -> Exit {
+fn start(config: Config, out: Out, args: Args) -> Exit {
     let cancel = match Cancel::new() {
         Ok(cancel) => cancel,
         Err(error) => return fail(&out, &Error::local("start", error)),
@@ -89,19 +102,36 @@ fn start(config: Config, out: Out, verb: Verb) -> Exit {
     if let Err(error) = signals::listen(&cancel) {
         return fail(&out, &Error::local("listen to signals", error));
     }
-    let scene = Scene {
+    let mut scene = Scene {
         config,
         cancel,
         out: Arc::new(out),
     };
-    let result = run(&scene, verb).and_then(|exit| scene.out.flush().map(|()| exit));
+    let result = log_in(&mut scene, &args)
+        .and_then(|()| run(&scene, args))
+        .and_then(|exit| scene.out.flush().map(|()| exit));
     match result {
         Ok(exit) => exit,
         Err(error) => fail(&scene.out, &error),
     }
 }
 
-fn run(scene: &Scene, verb: Verb) -> Result<Exit> {
+/// Finds out who is to log in; a person may be asked.
+fn log_in(scene: &mut Scene, args: &Args) -> Result<()> {
+    // `login` asks for itself, and the others do not talk to a server's users.
+    if matches!(args.verb, Verb::Login(_) | Verb::Logout(_) | Verb::Trust(_)) {
+        return Ok(());
+    }
+    let options = &mut scene.config.options;
+    options.login = password::login(&args.common, &options.server)?;
+    if options.login.is_some() {
+        password::leave_no_core();
+    }
+    Ok(())
+}
+
+fn run(scene: &Scene, args: Args) -> Result<Exit> {
+    let Args { common, verb } = args;
     scene.out.json(&json::Line::Start {
         verb: name(&verb),
         server: &scene.config.options.server,
@@ -117,6 +147,8 @@ fn run(scene: &Scene, verb: Verb) -> Result<Exit> {
         Verb::Mv(args) => manage::mv(scene, &args),
         Verb::Rm(args) => manage::rm(scene, &args),
         Verb::Ping(args) => ping::run(scene, &args),
+        Verb::Login(_) => login::login(scene, &common),
+        Verb::Logout(args) => login::logout(scene, &common, &args),
         Verb::Trust(args) => trust::run(scene, &args),
     }
 }
@@ -145,6 +177,8 @@ fn name(verb: &Verb) -> &'static str {
         Verb::Mv(_) => "mv",
         Verb::Rm(_) => "rm",
         Verb::Ping(_) => "ping",
+        Verb::Login(_) => "login",
+        Verb::Logout(_) => "logout",
         Verb::Trust(_) => "trust",
     }
 }

@@ -3,6 +3,7 @@
 mod block;
 mod connect;
 mod inbox;
+mod login;
 mod outbox;
 mod tls;
 mod transport;
@@ -11,6 +12,7 @@ mod wire_io;
 
 pub(crate) use block::{Block, Pool};
 pub(crate) use connect::{address, connect};
+pub use login::Login;
 pub(crate) use tls::label;
 pub use tls::{Ask, Tls, TlsOptions};
 pub(crate) use transport::Transport;

@@ -1,6 +1,7 @@
 //! `Outbox`: what is to be sent, heads and small payloads joined, large ones as the blocks they came in.
 
 use std::collections::VecDeque;
+use std::fmt;
 use std::io::{self, IoSlice};
 
 use super::block::Block;
@@ -12,7 +13,7 @@ const JOIN_BYTES: usize = 128 * 1024;
 const PARTS: usize = 32;
 
 /// A queue of segments; the front one may be partly sent.
-#[derive(Debug, Default)]
+#[derive(Default)]
 pub(super) struct Outbox {
     segments: VecDeque<Segment>,
     /// Bytes of the front segment that are sent.
@@ -23,7 +24,6 @@ pub(super) struct Outbox {
     spare: Vec<u8>,
 }
 
-#[derive(Debug)]
 enum Segment {
     Text(Vec<u8>),
     Block(Block),
@@ -35,6 +35,15 @@ impl Segment {
             Self::Text(text) => text,
             Self::Block(block) => block.filled(),
         }
+    }
+}
+
+/// Without the bytes: there may be a password among them.
+impl fmt::Debug for Outbox {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        f.debug_struct("Outbox")
+            .field("queued", &self.queued)
+            .finish_non_exhaustive()
     }
 }
 

@@ -1,6 +1,7 @@
 //! One worker: a connection, a mover that drives it, and what happens when it breaks.
 
 use std::sync::atomic::{AtomicBool, Ordering};
+use std::time::Duration;
 
 use ftp_proto::wire::Code;
 
@@ -12,6 +13,9 @@ use crate::error::{Error, Result};
 use crate::options::Options;
 use crate::retry::Backoff;
 use crate::session::Session;
+
+/// The longest wait that a server may ask for; beyond it the failure is told instead.
+const ASKED_MOST: Duration = Duration::from_secs(60);
 
 /// What all workers of a run share.
 pub(crate) struct Context<'a> {
@@ -72,9 +76,14 @@ impl<'a> Context<'a> {
         if !error.is_transient() || !met {
             return Err(error);
         }
+        let asked = error.retry_after().unwrap_or_default();
+        if asked > ASKED_MOST {
+            return Err(error);
+        }
         let Some(wait) = backoff.failed() else {
             return Err(error);
         };
+        let wait = wait.max(asked);
         self.tell(&Event::Retry {
             error: &error,
             attempt: backoff.attempt(),
@@ -201,7 +210,12 @@ impl Again {
         match self {
             Self::Whenever => true,
             Self::Undone => {
-                let refused = [Code::Busy, Code::Overloaded, Code::ShuttingDown];
+                let refused = [
+                    Code::Busy,
+                    Code::LoginLater,
+                    Code::Overloaded,
+                    Code::ShuttingDown,
+                ];
                 matches!(error, Error::Unreachable { .. })
                     || error.code().is_some_and(|code| refused.contains(&code))
             }
