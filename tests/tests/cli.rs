@@ -12,6 +12,8 @@ mod exits;
 mod interrupt;
 #[path = "cli/json.rs"]
 mod json;
+#[path = "cli/login.rs"]
+mod login;
 #[path = "cli/manage.rs"]
 mod manage;
 #[path = "cli/output.rs"]

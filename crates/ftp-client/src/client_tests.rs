@@ -77,3 +77,44 @@ fn a_server_that_says_not_now_is_asked_later() {
     drop(client);
     peer.join();
 }
+
+/// A client of a peer that wants users: it says "not now, in so many seconds" once, then lets in.
+fn told_later(seconds: u64) -> (Result<Stat>, usize) {
+    let (seen, count) = std::sync::mpsc::channel();
+    let mut peer = Peer::start(2, move |number, line: &mut Line| {
+        line.hello();
+        let (head, _) = line.expect("login");
+        seen.send(()).unwrap();
+        let id = head.id;
+        if number == 0 {
+            line.send(
+                &format!(
+                    r#"{{"id":{id},"fin":true,"error":{{"code":"login_later","message":"full","retryable":true,"retry_after":{seconds}}}}}"#
+                ),
+                &[],
+            );
+        } else {
+            line.send(&format!(r#"{{"id":{id},"fin":true,"user":"anna"}}"#), &[]);
+            let (head, _) = line.expect("stat");
+            line.send(&format!(r#"{{"id":{},"fin":true,{STAT}}}"#, head.id), &[]);
+        }
+        line.until_closed();
+    });
+    peer.options.login = Some(crate::Login::new("anna", "hunter2").unwrap());
+    let mut client = Client::connect(&peer.options, &peer.cancel).unwrap();
+    let result = client.stat(&VPath::parse("a").unwrap());
+    drop(client);
+    peer.join();
+    (result, count.try_iter().count())
+}
+
+#[test]
+fn not_now_is_waited_for_within_reason() {
+    let started = Instant::now();
+    let (result, asked) = told_later(1);
+    assert_eq!((result.unwrap().size, asked), (3, 2));
+    assert!(started.elapsed() >= Duration::from_secs(1));
+    let (result, asked) = told_later(100_000);
+    let code = result.unwrap_err().code();
+    assert_eq!((code, asked), (Some(ftp_proto::wire::Code::LoginLater), 1));
+}

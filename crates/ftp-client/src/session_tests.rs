@@ -112,3 +112,75 @@ fn errors_of_the_connection_and_of_the_request() {
     drop(session);
     peer.join();
 }
+
+/// A server that wants users and answers `login` so; how a ping of `anna` ends, and what is known of the session.
+fn check_login(script: impl Fn(&mut Line) + Send + 'static) -> Result<ReplyHead> {
+    let mut peer = Peer::start(1, move |_, line| {
+        script(line);
+        line.until_closed();
+    });
+    peer.options.login = Some(Login::new("anna", "hunter2").unwrap());
+    let mut session = Session::connect(&peer.options, &peer.cancel).unwrap();
+    for shown in [format!("{session:?}"), format!("{:?}", peer.options)] {
+        assert!(!shown.contains("hunter2"), "{shown}");
+        assert!(!shown.contains("104, 117, 110"), "{shown}");
+    }
+    let result = ping(&mut session);
+    assert_eq!(session.is_good(), result.is_ok());
+    if result.is_ok() {
+        assert_eq!(session.admitted().unwrap(), Some("Anna"));
+    }
+    drop(session);
+    peer.join();
+    result
+}
+
+/// Takes `hello`, `login` and `ping` before anything is answered, and answers `hello`.
+fn take_three(line: &mut Line, login: &str) {
+    line.expect("hello");
+    let (head, _) = line.expect("login");
+    assert_eq!((head.id, head.fin), (2, true));
+    assert_eq!(head.user.as_deref(), Some("anna"));
+    assert_eq!(head.password.unwrap().bytes(), b"hunter2");
+    line.expect("ping");
+    line.send(
+        &format!(
+            r#"{{"id":1,"fin":true,"version":1{login},"limits":{{"header":65536,"chunk":4096,"pipeline":3,"ping":9}}}}"#
+        ),
+        &[],
+    );
+}
+
+#[test]
+fn hello_login_and_request_leave_together() {
+    let head = check_login(|line| {
+        take_three(line, r#","login":"required""#);
+        line.send(r#"{"id":2,"fin":true,"user":"Anna"}"#, &[]);
+        line.send(r#"{"id":3,"fin":true}"#, b"abc");
+    });
+    assert_eq!(head.unwrap().len, 3);
+}
+
+#[test]
+fn a_login_that_fails_ends_the_connection() {
+    let failed = check_login(|line| {
+        take_three(line, r#","login":"required""#);
+        line.error(2, "login_failed");
+        line.error(3, "login_required");
+    })
+    .unwrap_err();
+    assert_eq!(failed.to_string(), "user anna: so it is (login_failed)");
+    assert!(!failed.is_transient() && failed.advice().is_some());
+    let none = check_login(|line| {
+        take_three(line, "");
+        line.error(2, "unknown_verb");
+    })
+    .unwrap_err();
+    let why = "user anna: the server has no users (login_failed)";
+    assert_eq!(none.to_string(), why);
+    let endless = check_login(|line| {
+        take_three(line, r#","login":"optional""#);
+        line.send(r#"{"id":2,"user":"Anna"}"#, &[]);
+    });
+    assert!(matches!(endless, Err(Error::Protocol(_))), "{endless:?}");
+}
