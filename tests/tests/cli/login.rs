@@ -134,6 +134,15 @@ fn a_password_is_tried_kept_used_and_forgotten() {
 }
 
 #[test]
+fn a_server_without_users_lets_nobody_log_in() {
+    let (server, home) = (crate::server(), Scratch::new("login-none"));
+    let ran = client(&home, server.addr()).env("FTP_CLIENT_PASSWORD", PASSWORD);
+    let ran = ran.args(["-u", "anna", "ls"]).run().exits(6);
+    says(&ran, &["user anna: the server has no users"]);
+    client(&home, server.addr()).arg("ls").run().ok();
+}
+
+#[test]
 fn a_password_shows_nowhere() {
     let (release, gate) = mpsc::channel::<()>();
     let gate = std::sync::Mutex::new(gate);
