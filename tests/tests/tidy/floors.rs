@@ -96,7 +96,7 @@ const FLOORS: &[Row] = &[
         "ftp-server",
         "reactor",
         &["base", "pool", "conn", "session", "metrics"],
-        &["ftp_store", "ftp_proto::session"],
+        &["ftp_access", "ftp_store", "ftp_proto::session"],
     ),
     ("ftp-server", "sweeper", &[], &["ftp_store"]),
     (

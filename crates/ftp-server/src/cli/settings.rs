@@ -129,7 +129,7 @@ settings! {
     workers: Option<usize> = AutoCount { min: 1, max: 1024 }, "auto", Restart;
     /// Most connections at once; more wait in the kernel.
     max_connections: usize = Count { min: 1, max: 10_000_000 }, "16384", Live;
-    /// Most connections of one address at once; more are refused.
+    /// Most connections of one address (in IPv6, of one /64) at once; more are refused.
     max_per_address: usize = Count { min: 1, max: 10_000_000 }, "4096", Live;
     /// Most transfers of one address (in IPv6, of one /64) at once; more are refused, and may be tried again. A connection that
     /// has a file open is one, whatever waits behind it. 0 is no limit.

@@ -5,6 +5,7 @@ use std::io::{Read, Write};
 use std::net::{IpAddr, Shutdown};
 use std::time::{Duration, Instant};
 
+use ftp_access::address::Block;
 use mio::net::TcpStream;
 
 /// How long a refused connection is kept, so that its refusal arrives before the end.
@@ -19,7 +20,8 @@ pub(super) struct Admission {
     max: usize,
     max_per_address: usize,
     live: usize,
-    per_address: HashMap<IpAddr, usize>,
+    /// In IPv6 by /64: whoever has one has all of its addresses.
+    per_address: HashMap<Block, usize>,
     leaving: VecDeque<(Instant, TcpStream)>,
     /// Accepting rests until then: descriptors ran out.
     rest_until: Option<Instant>,
@@ -50,7 +52,7 @@ impl Admission {
 
     /// Counts a connection of `address` in; `false` if it has too many.
     pub(super) fn enter(&mut self, address: IpAddr) -> bool {
-        let count = self.per_address.entry(address).or_insert(0);
+        let count = self.per_address.entry(Block::of(address)).or_insert(0);
         if *count >= self.max_per_address {
             return false;
         }
@@ -61,11 +63,12 @@ impl Admission {
 
     /// Counts a connection out.
     pub(super) fn leave(&mut self, address: IpAddr) {
-        if let Some(count) = self.per_address.get_mut(&address) {
+        let block = Block::of(address);
+        if let Some(count) = self.per_address.get_mut(&block) {
             self.live -= 1;
             *count -= 1;
             if *count == 0 {
-                self.per_address.remove(&address);
+                self.per_address.remove(&block);
             }
         }
     }
@@ -128,6 +131,19 @@ mod tests {
         assert!(!admission.has_room());
         admission.leave(b);
         assert!(admission.has_room());
+    }
+
+    #[test]
+    fn a_site_has_the_connections_of_one_address() {
+        let mut admission = Admission::new(9, 1);
+        let address = |text: &str| text.parse::<IpAddr>().unwrap();
+        assert!(admission.enter(address("2001:db8::1")));
+        assert!(!admission.enter(address("2001:db8::2")));
+        assert!(admission.enter(address("2001:db8:0:1::1")));
+        assert!(admission.enter(address("192.0.2.1")));
+        assert!(!admission.enter(address("::ffff:192.0.2.1")));
+        admission.leave(address("2001:db8::1"));
+        assert!(admission.enter(address("2001:db8::2")));
     }
 
     #[test]
