@@ -53,6 +53,22 @@ impl Peer {
         Self::connect(addr).greet()
     }
 
+    /// Connects, says `hello`, and logs in.
+    #[must_use]
+    pub fn login(addr: SocketAddr, user: &str, password: &str) -> Self {
+        let mut peer = Self::hello(addr);
+        let answer = peer.try_login(user, password);
+        assert_eq!(answer["user"], user, "{answer}");
+        peer
+    }
+
+    /// Tries to log in.
+    #[track_caller]
+    pub fn try_login(&mut self, user: &str, password: &str) -> Value {
+        let login = json!({"verb": "login", "user": user, "password": password});
+        self.ask(login, b"").0
+    }
+
     fn greet(mut self) -> Self {
         let hello = json!({"verb": "hello", "version": 1, "client": "peer"});
         let (answer, _) = self.ask(hello, b"");

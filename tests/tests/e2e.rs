@@ -30,5 +30,7 @@ mod resume;
 mod tls;
 #[path = "e2e/transfers.rs"]
 mod transfers;
+#[path = "e2e/users.rs"]
+mod users;
 #[path = "e2e/verbs.rs"]
 mod verbs;

@@ -6,6 +6,7 @@
 mod base;
 pub mod cli;
 mod conn;
+mod logins;
 mod metrics;
 mod pool;
 mod reactor;

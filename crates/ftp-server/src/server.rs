@@ -8,17 +8,19 @@ use std::sync::Arc;
 use std::thread;
 use std::time::{Duration, Instant, SystemTime};
 
+use ftp_access::Users;
 use ftp_proto::native::Native;
 use ftp_proto::session::{Dialect, Times};
 use ftp_proto::wire::{Code, ErrorBody, ReplyHead, frame};
 use ftp_proto::{Durability, Limits};
 use ftp_store::Store;
 
+use crate::logins::{Logins, Stores};
 use crate::metrics::Metrics;
 use crate::pool::{Mailbox, Pool};
 pub use crate::reactor::Ended;
 use crate::reactor::{Bounds, Commons, Cover, Desk, Front, Letter, Listener, Mate, Reactor};
-use crate::session::{Bandwidth, EndTimes, Transfers};
+use crate::session::{Bandwidth, EndTimes, Entry, Transfers};
 pub use crate::session::{Rate, Rates};
 use crate::sweeper::Sweeper;
 
@@ -36,6 +38,8 @@ const QUEUE: usize = 1024;
 pub struct ServerConfig {
     /// The folder that is served.
     pub root: PathBuf,
+    /// Who may log in, each with a folder of their own; absent: everybody has `root`.
+    pub users: Option<Arc<Users>>,
     /// Where to listen; port 0 takes a free one.
     pub listen: Vec<SocketAddr>,
     /// Refuse every change.
@@ -115,6 +119,7 @@ pub struct Handle {
     mailboxes: Vec<Arc<Mailbox<Letter>>>,
     live: Arc<Live>,
     certificate: Option<Certificate>,
+    logins: Option<Arc<Logins>>,
 }
 
 impl Handle {
@@ -136,6 +141,9 @@ impl Handle {
             certificate.reload(&config.tls)?;
         }
         self.live.swap(config);
+        if let (Some(logins), Some(users)) = (&self.logins, &config.users) {
+            logins.replace(users.clone());
+        }
         let bounds = Arc::new(bounds(config));
         for mailbox in &self.mailboxes {
             mailbox.post(Letter::Reload(bounds.clone()));
@@ -163,19 +171,17 @@ impl Server {
             partial_ttl: config.partial_ttl,
             ..ftp_store::Options::default()
         };
-        let store = Store::open(&config.root, options)
-            .map_err(|error| StartError::Root(config.root.clone(), error.to_string()))?;
-        let store = Arc::new(store);
+        let (entry, logins) = entry(&config, options)?;
         let live = Arc::new(Live::new(&config));
         let certificate = Certificate::new(&config).map_err(StartError::Tls)?;
         let (addresses, listeners) = listen(&config, &live, certificate.as_ref())?;
         let pool = Pool::start(config.workers, QUEUE, config.slow_disk)
             .map_err(|error| StartError::System("start the disk workers", error))?;
-        let sweeper = (!config.read_only).then(|| Sweeper::start(store.clone(), SystemTime::now));
+        let sweeper = (!config.read_only).then(|| sweep(entry.clone()));
         let sweeper = sweeper.transpose();
         let commons = Commons {
             pool: Arc::new(pool),
-            store,
+            entry,
             metrics: Arc::new(Metrics::default()),
             bounds: bounds(&config),
             bandwidth: Arc::<Bandwidth>::default(),
@@ -187,6 +193,7 @@ impl Server {
         Ok(Self {
             handle: Handle {
                 live,
+                logins,
                 certificate,
                 mailboxes: reactors
                     .iter()
@@ -247,6 +254,31 @@ impl Server {
         self.metrics.log();
         ended
     }
+}
+
+/// How sessions begin.
+fn entry(
+    config: &ServerConfig,
+    options: ftp_store::Options,
+) -> Result<(Entry, Option<Arc<Logins>>), StartError> {
+    if let Some(users) = &config.users {
+        let logins = Logins::start(users.clone(), Stores::new(options));
+        let logins = logins.map_err(|error| StartError::System("start the log-ins", error))?;
+        let logins = Arc::new(logins);
+        return Ok((Entry::Users(logins.clone()), Some(logins)));
+    }
+    let store = Store::open(&config.root, options)
+        .map_err(|error| StartError::Root(config.root.clone(), error.to_string()))?;
+    Ok((Entry::Open(Arc::new(store)), None))
+}
+
+/// Removes leftovers wherever files are.
+fn sweep(entry: Entry) -> io::Result<Sweeper> {
+    let each = move |visit: &mut dyn FnMut(&Store) -> bool| match &entry {
+        Entry::Open(store) => visit(store),
+        Entry::Users(logins) => logins.each_store(visit),
+    };
+    Sweeper::start(each, SystemTime::now)
 }
 
 fn bounds(config: &ServerConfig) -> Bounds {

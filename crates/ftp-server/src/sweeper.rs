@@ -48,19 +48,19 @@ impl Bell {
 }
 
 impl Sweeper {
-    /// Begins with a walk of the whole tree; `now` tells the age of files.
+    /// Begins with a walk of the whole tree of each store that `each` visits; `now` tells the age of files.
     ///
     /// # Errors
     /// If the thread cannot be started.
     pub(crate) fn start(
-        store: Arc<Store>,
+        each: impl Fn(&mut dyn FnMut(&Store) -> bool) -> bool + Send + 'static,
         now: impl Fn() -> SystemTime + Send + 'static,
     ) -> io::Result<Self> {
         let bell = Arc::new(Bell::default());
         let its_bell = Arc::clone(&bell);
         let thread = Builder::new().name("sweep".to_owned()).spawn(move || {
             let mut period = SECOND;
-            while walk(&store, &its_bell, now()) && its_bell.rest(period) {
+            while each(&mut |store| walk(store, &its_bell, now())) && its_bell.rest(period) {
                 period = PERIOD;
             }
         })?;
@@ -126,9 +126,10 @@ mod tests {
         std::fs::write(&leftover, b"half").unwrap();
         std::fs::write(root.path().join("whole"), b"whole").unwrap();
         let store = Store::open(root.path(), ftp_store::Options::default()).unwrap();
-        let sweeper = Sweeper::start(Arc::new(store), || {
-            SystemTime::now() + Duration::from_secs(3600)
-        })
+        let sweeper = Sweeper::start(
+            move |visit| visit(&store),
+            || SystemTime::now() + Duration::from_secs(3600),
+        )
         .unwrap();
         let deadline = Instant::now() + Duration::from_secs(20);
         while leftover.exists() {

@@ -45,11 +45,17 @@ struct Checkpoint {
     digest: Digest,
 }
 
-/// The partial's name for a target and a size, in the target's folder.
-pub(crate) fn name(target: &str, size: u64) -> String {
+/// The partial's name for a target and a size, in the target's folder. Where there are users it is its owner's alone: the
+/// digest of what another has sent would tell of bytes that are not theirs.
+pub(crate) fn name(target: &str, size: u64, owner: Option<&str>) -> String {
     let mut hasher = Sha256::new();
     hasher.update(size.to_be_bytes());
     hasher.update(target);
+    if let Some(owner) = owner {
+        // No name has a NUL.
+        hasher.update([0]);
+        hasher.update(owner);
+    }
     let hash = Digest(hasher.finalize().into()).to_string();
     let short = hash.get(..32).unwrap_or_default();
     format!("{RESERVED_PREFIX}{PARTIAL}{short}")
@@ -338,11 +344,17 @@ mod tests {
 
     #[test]
     fn names_tell_targets_and_sizes_apart() {
-        assert_eq!(name("a", 1), name("a", 1));
-        assert_ne!(name("a", 1), name("a", 2));
-        assert_ne!(name("a", 1), name("b", 1));
+        let plain = |target, size| name(target, size, None);
+        assert_eq!(plain("a", 1), plain("a", 1));
+        assert_ne!(plain("a", 1), plain("a", 2));
+        assert_ne!(plain("a", 1), plain("b", 1));
+        let owned = |owner| name("a", 1, Some(owner));
+        assert_eq!(owned("anna"), owned("anna"));
+        assert_ne!(owned("anna"), owned("bert"));
+        assert_ne!(owned("anna"), plain("a", 1));
+        assert_ne!(owned(""), plain("a", 1));
         assert_eq!(
-            name("a", 1).len(),
+            owned("anna").len(),
             RESERVED_PREFIX.len() + 1 + 32,
             "never too long"
         );

@@ -311,7 +311,7 @@ fn claim(
 ) -> Result<(Body, bool), Errno> {
     let beside = Place {
         dir: Arc::clone(&place.dir),
-        name: partial::name(&place.name, size),
+        name: partial::name(&place.name, size, options.owner.as_deref()),
     };
     let tenure = shared.partials.claim(beside, size, &shared.safety)?;
     if tenure.seen().len() > 0 {

@@ -81,6 +81,12 @@ impl Judgement {
         }
     }
 
+    /// Whether an outcome may hold what is not to be shown: else it need not be reviewed.
+    #[must_use]
+    pub fn hides(&self) -> bool {
+        self.reveal != Reveal::All
+    }
+
     /// Narrows the outcome to what may be shown. To be called before the machine sees it.
     #[must_use]
     pub fn review(&self, outcome: Outcome) -> Outcome {

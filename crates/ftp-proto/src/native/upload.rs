@@ -112,6 +112,7 @@ impl Upload {
             parents: self.put.parents,
             if_exists: self.put.if_exists,
             resume: self.put.resume,
+            owner: None,
         };
         let path = self.put.path.clone();
         fx.disk(seq, DiskOp::Create { path, options });

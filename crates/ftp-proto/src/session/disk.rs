@@ -69,6 +69,8 @@ pub struct CreateOptions {
     pub if_exists: IfExists,
     /// Look for a partial of an earlier attempt, and leave one behind if this attempt breaks.
     pub resume: bool,
+    /// Whose upload it is, where there are users: nobody else goes on with its partial. Set by the shell.
+    pub owner: Option<String>,
 }
 
 /// One operation.

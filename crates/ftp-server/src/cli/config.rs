@@ -3,9 +3,12 @@
 use std::env;
 use std::net::SocketAddr;
 use std::path::PathBuf;
+use std::sync::Arc;
 use std::thread::available_parallelism;
 use std::time::Duration;
 
+use ftp_access::Users;
+use ftp_access::users::{LoadError, UsersFile};
 use ftp_proto::{Durability, Limits};
 
 use super::layers::{Loaded, Problem};
@@ -38,6 +41,10 @@ impl Config {
             origin: loaded.origins.get(name).cloned(),
             why,
         })?;
+        let users = users(&settings).map_err(|error| Problem {
+            origin: loaded.origins.get("users").cloned(),
+            why: error.to_string(),
+        })?;
         let cores = available_parallelism().map_or(1, usize::from);
         let limits = Limits {
             hello_time: settings.hello_timeout,
@@ -55,6 +62,7 @@ impl Config {
         Ok(Self {
             server: ServerConfig {
                 root: settings.root,
+                users,
                 listen: settings.listen,
                 read_only: settings.read_only,
                 durability: settings.durability,
@@ -83,6 +91,7 @@ impl Config {
             version = env!("CARGO_PKG_VERSION"),
             root = %server.root.display(),
             listen = ?addresses,
+            users = server.users.as_ref().map(|users| users.iter().count()),
             read_only = server.read_only,
             durability = durability_word(server.durability),
             reactors = server.reactors,
@@ -123,13 +132,20 @@ fn durability_word(durability: Durability) -> &'static str {
     }
 }
 
-/// Beyond loopback only where it was said: there are no users yet.
+/// Everybody in the users file; blocks for the file.
+fn users(settings: &Settings) -> Result<Option<Arc<Users>>, LoadError> {
+    let file = settings.users.as_ref().map(UsersFile::at);
+    let users = file.map(|file| file.load()).transpose()?;
+    Ok(users.map(Arc::new))
+}
+
+/// Beyond loopback without users only where it was said.
 fn check_listen(settings: &Settings) -> Result<(), String> {
     let mut listen = settings.listen.iter();
     match listen.find(|address| !is_loopback(address)) {
-        Some(address) if !settings.allow_anonymous => Err(format!(
+        Some(address) if !settings.allow_anonymous && settings.users.is_none() => Err(format!(
             "refusing to listen on {address}: that is beyond this machine, and whoever reaches it could read and \
-             write everything in the root. Listen on 127.0.0.1, or say --allow-anonymous if that is what you want."
+             write everything in the root. Listen on 127.0.0.1, give --users FILE, or say --allow-anonymous if that is what you want."
         )),
         Some(_) | None => Ok(()),
     }

@@ -112,9 +112,12 @@ const POSITIVE: Time = Time {
 settings! {
     /// The folder to serve.
     root: PathBuf = Folder, ".", Restart;
+    /// The users file: who may log in, and what each may do where; read again on SIGHUP. With `none` there are no users, and
+    /// everybody has the folder of `root`.
+    users: Option<PathBuf> = MaybePath { absent: "none" }, "none", Restart;
     /// Where to listen; may be given more than once. Port 0 takes a free one.
     listen: Vec<SocketAddr> = Addresses, "127.0.0.1:2121", Restart;
-    /// Listen beyond loopback although there are no users: whoever reaches the port may read and write.
+    /// Without users, listen beyond loopback all the same: whoever reaches the port may read and write.
     allow_anonymous: bool = Switch, "false", Restart;
     /// Refuse every change.
     read_only: bool = Switch, "false", Restart;

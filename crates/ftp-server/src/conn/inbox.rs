@@ -50,6 +50,16 @@ impl Inbox {
         }
     }
 
+    /// Overwrites the first `n` bytes: what is consumed next was a secret.
+    pub(crate) fn wipe(&mut self, n: usize) {
+        let end = self.bytes.len().min(self.start.saturating_add(n));
+        if let Some(bytes) = self.bytes.get_mut(self.start..end) {
+            bytes.fill(0);
+            // Whoever looks may not find that nobody reads it again.
+            std::hint::black_box(bytes);
+        }
+    }
+
     /// How many bytes are there.
     pub(crate) fn len(&self) -> usize {
         self.bytes.len() - self.start

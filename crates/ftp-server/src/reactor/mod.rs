@@ -12,13 +12,13 @@ use std::sync::atomic::AtomicU64;
 use std::time::{Duration, Instant};
 
 use ftp_proto::session::Times;
-use ftp_store::Store;
 use mio::{Events, Interest, Poll, Token, Waker};
 
 use crate::base::{Arena, Key, Schedule, Timers};
+use crate::logins::{Home, Ruling};
 use crate::metrics::Metrics;
 use crate::pool::{Mailbox, Order, Pool};
-use crate::session::{Bandwidth, Context, EndTimes, Memory, Rates, Session, Transfers};
+use crate::session::{Bandwidth, Context, EndTimes, Entry, Memory, Rates, Session, Transfers};
 
 use admission::Admission;
 pub(crate) use crew::{Desk, Mate};
@@ -41,6 +41,8 @@ const SCRATCH_BYTES: usize = 256 * 1024;
 pub(crate) enum Letter {
     /// A job came home.
     Home(crate::pool::Letter),
+    /// It is known who a peer is.
+    Ruling(Ruling),
     /// A connection to serve.
     Guest(Box<Guest>),
     /// A connection that was handed out has ended.
@@ -56,6 +58,12 @@ pub(crate) enum Letter {
 impl From<crate::pool::Letter> for Letter {
     fn from(letter: crate::pool::Letter) -> Self {
         Self::Home(letter)
+    }
+}
+
+impl Home for Mailbox<Letter> {
+    fn take(&self, ruling: Ruling) {
+        self.post(Letter::Ruling(ruling));
     }
 }
 
@@ -90,7 +98,7 @@ pub enum Ended {
 #[derive(Clone)]
 pub(crate) struct Commons {
     pub(crate) pool: Arc<Pool<Letter>>,
-    pub(crate) store: Arc<Store>,
+    pub(crate) entry: Entry,
     pub(crate) metrics: Arc<Metrics>,
     pub(crate) bounds: Bounds,
     pub(crate) bandwidth: Arc<Bandwidth>,
@@ -104,6 +112,8 @@ pub(crate) struct Reactor {
     poll: Poll,
     events: Events,
     mailbox: Arc<Mailbox<Letter>>,
+    /// The same, for verdicts.
+    home: Arc<dyn Home>,
     commons: Commons,
     listeners: Vec<Listener>,
     /// Who takes connections off the one that accepts.
@@ -138,6 +148,7 @@ impl Reactor {
         Ok(Self {
             poll,
             events: Events::with_capacity(EVENTS),
+            home: mailbox.clone(),
             mailbox,
             memory: Memory::new(bounds.buffer_bytes),
             admission: Admission::new(bounds.max_connections, bounds.max_per_address),
@@ -202,6 +213,7 @@ impl Reactor {
             scratch: &mut self.scratch,
             memory: &mut self.memory,
             orders: &mut self.orders,
+            home: &self.home,
             metrics: &self.commons.metrics,
             bandwidth: &self.commons.bandwidth,
             rates: &self.commons.bounds.rates,

@@ -15,6 +15,7 @@ use super::crew::{Guest, Left, least_loaded};
 use super::{Bounds, Cover, Ended, LISTENERS, LISTENERS_MAX, Letter, Reactor, WAKER};
 use crate::base::Key;
 use crate::conn::Conn;
+use crate::logins::Ruling;
 use crate::session::{Drive, Session};
 
 /// Connections accepted from one listener a turn.
@@ -115,6 +116,12 @@ impl Reactor {
                         session.home(home.lane, home.done, context);
                     });
                     self.queue.push(home.key);
+                }
+                Letter::Ruling(Ruling { key, checked }) => {
+                    self.with_session(key, now, |session, context| {
+                        session.take_verdict(checked, context);
+                    });
+                    self.queue.push(key);
                 }
                 Letter::Guest(guest) => self.welcome(*guest, now),
                 Letter::Left(left) => {
@@ -234,7 +241,7 @@ impl Reactor {
             cover,
         } = guest;
         let id = self.commons.last_id.fetch_add(1, Ordering::Relaxed) + 1;
-        let (store, times) = (self.commons.store.clone(), self.commons.bounds.end_times);
+        let (entry, times) = (self.commons.entry.clone(), self.commons.bounds.end_times);
         let mut conn = Conn::new(stream);
         let security = match cover {
             Cover::Plain => None,
@@ -257,7 +264,7 @@ impl Reactor {
         }
         tracing::debug!(session = id, %peer, "session began");
         let session =
-            Session::new(id, peer, conn, dialect, store, times, now).with_security(security);
+            Session::new(id, peer, conn, dialect, entry, times, now).with_security(security);
         self.sessions.give_back(key, session);
         self.with_session(key, now, |session, context| session.meter(context));
         if self.reloaded {
@@ -370,6 +377,7 @@ impl Reactor {
         self.with_session(key, now, |session, context| {
             session.retime(times, ends, context);
             session.meter(context);
+            session.recheck(context);
         });
     }
 

@@ -6,6 +6,7 @@
 use std::sync::{Arc, Mutex, PoisonError};
 
 use ftp_proto::native;
+use ftp_proto::wire::LoginWanted;
 
 use super::ServerConfig;
 
@@ -50,7 +51,10 @@ impl Current {
                 server: concat!("muxftp/", env!("CARGO_PKG_VERSION")).to_owned(),
                 durability: config.durability,
                 read_only: config.read_only,
-                login: None,
+                login: config.users.as_ref().map(|users| match users.anonymous() {
+                    Some(_) => LoginWanted::Optional,
+                    None => LoginWanted::Required,
+                }),
             }),
         }
     }

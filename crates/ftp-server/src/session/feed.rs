@@ -38,6 +38,12 @@ impl Session {
             if link.conn.is_closing() {
                 break;
             }
+            if self.gate.is_certifying() {
+                break;
+            }
+            let Some(link) = self.link(channel) else {
+                break;
+            };
             if link.conn.is_securing() {
                 return self.secure(channel, ctx) || moved;
             }
@@ -69,7 +75,7 @@ impl Session {
         match link.conn.secure() {
             Secure::Waiting => false,
             Secure::Done(user) => {
-                self.tell(Input::Secured { channel, user }, ctx);
+                self.secured(channel, user, ctx);
                 true
             }
             Secure::Lost(error) => {
@@ -86,6 +92,7 @@ impl Session {
         }
         let room = self.room_for_text(channel, ctx);
         let room = self.may_read(channel, room, ctx);
+        let secretive = self.gate.is_secretive();
         let Some(link) = self.link(channel) else {
             return Step::Stuck;
         };
@@ -94,9 +101,11 @@ impl Session {
         };
         match link.conn.read(buffer) {
             Read::Bytes(len) => {
-                link.conn
-                    .inbox
-                    .append(buffer.get(..len).unwrap_or_default());
+                let bytes = buffer.get_mut(..len).unwrap_or_default();
+                link.conn.inbox.append(bytes);
+                if secretive {
+                    bytes.fill(0);
+                }
                 if len == room {
                     link.text_read = (link.text_read * 8).min(TEXT_READ_MAX);
                 }
@@ -165,6 +174,9 @@ impl Session {
         let consumed = self
             .dialect
             .receive(channel, link.conn.inbox.as_slice(), ctx.now);
+        if self.gate.is_secretive() {
+            link.conn.inbox.wipe(consumed);
+        }
         link.conn.inbox.consume(consumed);
         let acted = self.perform(ctx);
         consumed > 0 || acted

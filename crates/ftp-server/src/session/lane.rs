@@ -7,7 +7,7 @@ use std::collections::VecDeque;
 use std::sync::Arc;
 
 use ftp_proto::session::{DiskOp, JobId};
-use ftp_store::{Block, Job, ReadFile, Slot, Step};
+use ftp_store::{Block, Job, ReadFile, Slot, Step, Store};
 
 /// Most payload bytes of one lane in memory, the ones away on a worker included.
 const LANE_BYTES: usize = 2 * 1024 * 1024;
@@ -15,7 +15,7 @@ const LANE_BYTES: usize = 2 * 1024 * 1024;
 const JOB_STEPS: usize = 64;
 
 /// The steps of one file.
-#[derive(Debug, Default)]
+#[derive(Default)]
 pub(crate) struct Lane {
     /// Home while no job is away.
     slot: Option<Slot>,
@@ -30,6 +30,10 @@ pub(crate) struct Lane {
     away_bytes: usize,
     /// Bytes that the answer of the job that is away may need.
     away_answer: usize,
+    /// Where the file is: it stays there, whoever logs in meanwhile.
+    store: Option<Arc<Store>>,
+    /// The operation that opened the file.
+    opening: Option<DiskOp>,
     /// The open file, for sending.
     reader: Option<Arc<ReadFile>>,
 }
@@ -38,7 +42,27 @@ impl Lane {
     /// Appends an operation, behind all payload so far.
     pub(crate) fn push(&mut self, job: JobId, op: DiskOp) {
         self.seal();
+        if let DiskOp::Open { .. } | DiskOp::Create { .. } = op {
+            self.opening = Some(op.clone());
+        }
         self.steps.push_back(Step::Op { job, op });
+    }
+
+    /// The file is one of these, unless it is another's already.
+    pub(crate) fn belong(&mut self, store: Option<&Arc<Store>>) {
+        if self.store.is_none() {
+            self.store = store.cloned();
+        }
+    }
+
+    /// Where the file is.
+    pub(crate) fn store(&self) -> Option<&Arc<Store>> {
+        self.store.as_ref()
+    }
+
+    /// What opened the file.
+    pub(crate) fn opening(&self) -> Option<&DiskOp> {
+        self.opening.as_ref()
     }
 
     fn seal(&mut self) {

@@ -5,6 +5,7 @@
 
 mod bandwidth;
 mod feed;
+mod gate;
 mod lane;
 mod link;
 mod memory;
@@ -17,16 +18,19 @@ use std::sync::Arc;
 use std::time::{Duration, Instant};
 
 use ftp_proto::session::{Channel, Dialect, DiskOp, FileId, Input, JobId, Times};
-use ftp_store::{Done, Store};
+use ftp_store::Done;
 
 use crate::base::Key;
 use crate::conn::{Conn, Security};
+use crate::logins::Home;
 use crate::metrics::Metrics;
 use crate::pool::Order;
 
 pub(crate) use bandwidth::Bandwidth;
 use bandwidth::{Meters, Whose};
 pub use bandwidth::{Rate, Rates};
+pub(crate) use gate::Entry;
+use gate::Gate;
 use lane::Lane;
 use link::Link;
 pub(crate) use memory::Memory;
@@ -52,6 +56,8 @@ pub(crate) struct Context<'a> {
     pub(crate) memory: &'a mut Memory,
     /// Jobs on their way to the pool.
     pub(crate) orders: &'a mut VecDeque<Order>,
+    /// Where verdicts on log-ins go.
+    pub(crate) home: &'a Arc<dyn Home>,
     /// Counters.
     pub(crate) metrics: &'a Metrics,
     /// What all sessions have used of the bandwidth.
@@ -98,7 +104,7 @@ pub(crate) struct Session {
     id: u64,
     peer: SocketAddr,
     dialect: Box<dyn Dialect>,
-    store: Arc<Store>,
+    gate: Gate,
     links: [Option<Box<Link>>; CHANNELS],
     lanes: BTreeMap<FileId, Lane>,
     /// Lanes that may have a job to send.
@@ -133,7 +139,7 @@ impl Session {
         peer: SocketAddr,
         conn: Conn,
         mut dialect: Box<dyn Dialect>,
-        store: Arc<Store>,
+        entry: Entry,
         end_times: EndTimes,
         now: Instant,
     ) -> Self {
@@ -148,7 +154,7 @@ impl Session {
             id,
             peer,
             dialect,
-            store,
+            gate: Gate::new(entry),
             links: [Some(Box::new(Link::new(conn, now))), None],
             lanes: BTreeMap::new(),
             pending: VecDeque::new(),
@@ -282,6 +288,7 @@ impl Session {
         }
         for (job, outcome) in done.outcomes {
             if job.0 < u64::MAX - self.own_jobs {
+                let outcome = self.gate.review(job, outcome);
                 self.tell(Input::Done { job, outcome }, ctx);
             }
         }
@@ -371,6 +378,7 @@ impl Session {
         tracing::info!(
             session = self.id,
             peer = %self.peer,
+            user = self.gate.user(),
             seconds,
             received = self.received,
             sent = self.sent,

@@ -1,7 +1,7 @@
 //! What goes out: the machine's actions, jobs to the pool, bytes to the sockets.
 
 use ftp_proto::session::{
-    Action, Channel, DiskOp, Fault, FaultKind, FileId, Input, LoginOutcome, Outcome, TransferReport,
+    Action, Channel, DiskOp, Fault, FaultKind, FileId, Input, TransferReport,
 };
 
 use super::memory::SESSION_ANSWERS;
@@ -29,15 +29,7 @@ impl Session {
                 } => {
                     self.send_file(channel, file, offset, len, ctx);
                 }
-                Action::Disk { job, file, op } => {
-                    if let Err(fault) = self.begin_transfer(&op, ctx) {
-                        let outcome = Outcome::Failed(fault);
-                        self.dialect.handle(Input::Done { job, outcome }, ctx.now);
-                        continue;
-                    }
-                    self.lanes.entry(file).or_default().push(job, op);
-                    self.pending.push_back(file);
-                }
+                Action::Disk { job, file, op } => self.ask_disk(job, file, op, ctx),
                 Action::Close {
                     channel,
                     flush,
@@ -61,10 +53,7 @@ impl Session {
                     let failed = Input::OpenFailed { channel, why };
                     self.dialect.handle(failed, ctx.now);
                 }
-                Action::Login { .. } => {
-                    let refused = Input::Login(LoginOutcome::Refused);
-                    self.dialect.handle(refused, ctx.now);
-                }
+                Action::Login { user, password } => self.ask_login(user, password, ctx),
             }
         }
         moved
@@ -124,6 +113,7 @@ impl Session {
         ctx.metrics.count_transfer(report.verb, report.outcome);
         tracing::info!(
             session = self.id,
+            user = self.gate.user(),
             verb = report.verb.as_str(),
             path = report.path,
             bytes = report.bytes,
@@ -163,7 +153,10 @@ impl Session {
                 continue;
             };
             self.reserved_away += answer;
-            let store = self.store.clone();
+            let Some(store) = lane.store().or(self.gate.store()).cloned() else {
+                // Only a file of somebody's has anything to do.
+                continue;
+            };
             ctx.orders.push_back(Order {
                 key: ctx.key,
                 lane: file.0,

@@ -1,0 +1,235 @@
+//! Floor 4: who is let in: passwords and certificates, checked off the loop by a few threads of their own.
+//!
+//! A check costs tens of milliseconds on purpose. What waits is bounded, in all and for each peer, and peers take
+//! turns: whoever guesses passwords by the thousand waits for himself. What is asked yields exactly one verdict. The same
+//! threads open the user's folder, which may wait for a disk. Passwords are never logged.
+
+mod queue;
+mod stores;
+
+use std::io;
+use std::net::IpAddr;
+use std::sync::{Arc, Mutex, PoisonError};
+use std::thread::{Builder, JoinHandle};
+use std::time::Duration;
+
+use ftp_access::{Password, Scratch, User, Users, Verdict};
+use ftp_proto::session::Secret;
+use ftp_store::Store;
+
+use crate::base::Key;
+
+use queue::Queue;
+pub(crate) use stores::Stores;
+
+/// Threads that check: as many passwords are worked on at once.
+const THREADS: usize = 2;
+/// After this a peer may ask again, if too many waited.
+const BUSY: Duration = Duration::from_secs(1);
+/// After this a user may come again whose folder cannot be had.
+const NO_FOLDER: Duration = Duration::from_secs(10);
+/// Most characters of a name that are logged.
+const NAME_CHARS: usize = 64;
+
+/// What a peer says of itself.
+#[derive(Debug)]
+pub(crate) enum Claim {
+    /// It knows the user's password.
+    Password(String, Secret),
+    /// It has shown a certificate of this name, which was verified.
+    Certificate(String),
+}
+
+/// A question, and who wants the answer.
+pub(crate) struct Ask {
+    pub(crate) key: Key,
+    pub(crate) peer: IpAddr,
+    pub(crate) claim: Claim,
+    pub(crate) home: Arc<dyn Home>,
+}
+
+/// Where verdicts go.
+pub(crate) trait Home: Send + Sync {
+    /// Takes one.
+    fn take(&self, verdict: Ruling);
+}
+
+/// What became of a question.
+#[derive(Debug)]
+pub(crate) struct Ruling {
+    /// The session that asked.
+    pub(crate) key: Key,
+    pub(crate) checked: Checked,
+}
+
+/// Who it is.
+pub(crate) enum Checked {
+    /// This user, whose files are there.
+    Admitted(Arc<User>, Arc<Store>),
+    /// Nobody we know.
+    Refused,
+    /// Not to be told now.
+    Later(Duration),
+}
+
+impl std::fmt::Debug for Checked {
+    fn fmt(&self, f: &mut std::fmt::Formatter<'_>) -> std::fmt::Result {
+        match self {
+            Self::Admitted(user, _) => write!(f, "Admitted({})", user.name()),
+            Self::Refused => f.write_str("Refused"),
+            Self::Later(after) => write!(f, "Later({after:?})"),
+        }
+    }
+}
+
+/// The users of a server, and the threads that check who is one. Dropping it joins them.
+pub(crate) struct Logins {
+    desk: Arc<Desk>,
+    threads: Vec<JoinHandle<()>>,
+}
+
+/// What the threads share.
+struct Desk {
+    users: Mutex<Arc<Users>>,
+    queue: Queue,
+    stores: Stores,
+}
+
+impl Logins {
+    /// Starts the threads.
+    ///
+    /// # Errors
+    /// If one cannot be started.
+    pub(crate) fn start(users: Arc<Users>, stores: Stores) -> io::Result<Self> {
+        let desk = Arc::new(Desk {
+            users: Mutex::new(users),
+            queue: Queue::default(),
+            stores,
+        });
+        let mut logins = Self {
+            desk,
+            threads: Vec::with_capacity(THREADS),
+        };
+        for number in 0..THREADS {
+            let desk = Arc::clone(&logins.desk);
+            let thread = Builder::new()
+                .name(format!("login-{number}"))
+                .spawn(move || desk.run())?;
+            logins.threads.push(thread);
+        }
+        Ok(logins)
+    }
+
+    /// Queues a question. If there is no room the verdict is at hand: not now.
+    pub(crate) fn ask(&self, ask: Ask) -> Option<Checked> {
+        let refused = self.desk.queue.push(ask)?;
+        tracing::warn!(peer = %refused.peer, "too many log-ins wait; this one was not tried");
+        Some(Checked::Later(BUSY))
+    }
+
+    /// From now on these are the users.
+    pub(crate) fn replace(&self, users: Arc<Users>) {
+        *lock(&self.desk.users) = users;
+    }
+
+    /// The users as they are now.
+    pub(crate) fn users(&self) -> Arc<Users> {
+        self.desk.users()
+    }
+
+    /// Visits the folder of every user, until `visit` says `false`. Blocks for the disk.
+    pub(crate) fn each_store(&self, visit: &mut dyn FnMut(&Store) -> bool) -> bool {
+        let users = self.users();
+        let everybody = users.iter().chain(users.anonymous());
+        let mut roots: Vec<_> = everybody
+            .filter(|user| user.is_enabled())
+            .map(|user| (user.grant().root().clone(), user.grant().follows_links()))
+            .collect();
+        roots.sort();
+        // Links make no difference to what is left behind.
+        roots.dedup_by(|a, b| a.0 == b.0);
+        roots
+            .into_iter()
+            .all(|(root, links)| match self.desk.stores.open(&root, links) {
+                Ok(store) => visit(&store),
+                Err(_) => true,
+            })
+    }
+}
+
+impl Drop for Logins {
+    fn drop(&mut self) {
+        self.desk.queue.stop();
+        for thread in std::mem::take(&mut self.threads) {
+            if thread.join().is_err() {
+                tracing::error!("a thread that checks log-ins had panicked");
+            }
+        }
+    }
+}
+
+impl Desk {
+    fn users(&self) -> Arc<Users> {
+        Arc::clone(&lock(&self.users))
+    }
+
+    fn run(&self) {
+        let mut scratch = Scratch::default();
+        while let Some(ask) = self.queue.pop() {
+            let Ask {
+                key,
+                peer,
+                claim,
+                home,
+            } = ask;
+            let checked = self.check(claim, peer, &mut scratch);
+            home.take(Ruling { key, checked });
+        }
+    }
+
+    fn check(&self, claim: Claim, peer: IpAddr, scratch: &mut Scratch) -> Checked {
+        let users = self.users();
+        let (name, verdict) = match claim {
+            Claim::Password(name, secret) => {
+                // One that is too long is nobody's, and costs what the others cost.
+                let password = Password::from_secret(secret).or_else(|_| Password::new(""));
+                let Ok(password) = password else {
+                    return Checked::Refused;
+                };
+                let verdict = users.check(&name, &password, peer, scratch);
+                (name, verdict)
+            }
+            Claim::Certificate(name) => {
+                let verdict = users.check_certificate(&name, peer);
+                (name, verdict)
+            }
+        };
+        match verdict {
+            Verdict::Accepted(user) => self.admit(user, peer),
+            Verdict::Refused(why) => {
+                let user: String = name.chars().take(NAME_CHARS).collect();
+                tracing::warn!(%peer, user, reason = %why, "login failed");
+                Checked::Refused
+            }
+        }
+    }
+
+    fn admit(&self, user: Arc<User>, peer: IpAddr) -> Checked {
+        let grant = user.grant();
+        match self.stores.open(grant.root(), grant.follows_links()) {
+            Ok(store) => {
+                tracing::info!(%peer, user = user.name(), "logged in");
+                Checked::Admitted(user, store)
+            }
+            Err(error) => {
+                let root = grant.root().display();
+                tracing::error!(user = user.name(), %root, %error, "a user's folder cannot be served");
+                Checked::Later(NO_FOLDER)
+            }
+        }
+    }
+}
+
+fn lock<T>(mutex: &Mutex<T>) -> std::sync::MutexGuard<'_, T> {
+    mutex.lock().unwrap_or_else(PoisonError::into_inner)
+}

@@ -1,0 +1,258 @@
+//! Users on the real daemon: who gets in, what each may do, and what becomes of them when the file changes.
+
+use std::fmt::Write as _;
+use std::fs::{self, Permissions};
+use std::os::unix::fs::{PermissionsExt, symlink};
+use std::path::Path;
+use std::sync::LazyLock;
+use std::time::{Duration, Instant};
+
+use ftp_access::Password;
+use ftp_access::password::{Cost, Hash};
+use ftp_tests::peer::code;
+use ftp_tests::{Options, Peer, SOON, Scratch, Server, eventually};
+use rustix::process::Signal;
+use serde_json::{Value, json};
+
+const PASSWORD: &str = "correct horse";
+const RIGHTS: [&str; 7] = [
+    "list",
+    "read",
+    "write",
+    "overwrite",
+    "delete",
+    "rename",
+    "mkdir",
+];
+
+/// One hash for all: it is made slowly on purpose.
+static HASH: LazyLock<String> =
+    LazyLock::new(|| Hash::make(&Password::new(PASSWORD).unwrap(), Cost::default()).unwrap());
+
+/// A user whose root is a folder of their name, and what else their entry says.
+fn user(home: &Path, name: &str, more: &str) -> String {
+    let root = home.join(name);
+    for folder in ["in/sub", "inner", "out"] {
+        fs::create_dir_all(root.join(folder)).unwrap();
+    }
+    for file in ["in/f", "inner/f", "out/f", "f"] {
+        fs::write(root.join(file), b"secret").unwrap();
+    }
+    if !root.join("in/link").is_symlink() {
+        symlink("../out", root.join("in/link")).unwrap();
+    }
+    let (hash, root) = (&*HASH, root.display());
+    format!("[[user]]\nname = \"{name}\"\npassword = \"{hash}\"\nroot = \"{root}\"\n{more}\n")
+}
+
+fn write(home: &Scratch, text: &str) {
+    let path = home.join("users.toml");
+    fs::write(&path, text).unwrap();
+    fs::set_permissions(&path, Permissions::from_mode(0o600)).unwrap();
+}
+
+fn start(home: &Scratch, text: &str) -> Server {
+    write(home, text);
+    let file = home.join("users.toml").into_os_string();
+    Server::start(Options::new().args(["--users".into(), file]))
+}
+
+/// Every verb that asks for something of the disk.
+fn verbs(folder: &str) -> Vec<(&'static str, Value)> {
+    let at = |name: &str| format!("{folder}/{name}");
+    vec![
+        ("list", json!({"verb": "list", "path": folder})),
+        ("read", json!({"verb": "get", "path": at("f")})),
+        ("read", json!({"verb": "hash", "path": at("f")})),
+        ("write", json!({"verb": "put", "path": at("new")})),
+        ("mkdir", json!({"verb": "mkdir", "path": at("made")})),
+        (
+            "rename",
+            json!({"verb": "rename", "path": at("sub"), "to": at("bus")}),
+        ),
+        ("delete", json!({"verb": "remove", "path": at("f")})),
+    ]
+}
+
+#[test]
+fn before_a_log_in_every_verb_is_refused() {
+    let home = Scratch::new("users");
+    let server = start(&home, &user(home.path(), "anna", "preset = \"full\""));
+    let mut peer = Peer::connect(server.addr());
+    let (hello, _) = peer.ask(json!({"verb": "hello", "version": 1}), b"");
+    assert_eq!(hello["login"], "required");
+    for (_, ask) in verbs("in") {
+        assert_eq!(code(&peer.ask(ask, b"").0), "login_required");
+    }
+    assert_eq!(
+        code(&peer.ask(json!({"verb": "stat", "path": ""}), b"").0),
+        "login_required"
+    );
+    peer.still_works();
+    let wrong = peer.try_login("anna", "wrong");
+    let unknown = peer.try_login("nobody", "wrong");
+    assert_eq!(
+        wrong["error"], unknown["error"],
+        "nobody can tell them apart"
+    );
+    assert_eq!(code(&wrong), "login_failed");
+    assert_eq!(peer.try_login("anna", PASSWORD)["user"], "anna");
+    assert_eq!(peer.get("in/f").unwrap(), b"secret");
+    assert!(!server.log().contains(PASSWORD) && !server.log().contains("wrong\""));
+    let mut guesser = Peer::hello(server.addr());
+    for _ in 0..3 {
+        assert_eq!(code(&guesser.try_login("anna", "guess")), "login_failed");
+    }
+    guesser.is_closed();
+}
+
+/// Each verb with each single right, inside of the rule's folder, beside it under a name that begins alike, and through
+/// a link that leads out of it.
+#[test]
+fn every_verb_needs_its_right_where_it_holds() {
+    let home = Scratch::new("users");
+    let mut text = String::new();
+    for right in RIGHTS {
+        let rule = format!("[[user.rights]]\npath = \"/in\"\nallow = [\"{right}\"]");
+        writeln!(text, "{}", user(home.path(), right, &rule)).unwrap();
+    }
+    let server = start(&home, &text);
+    for right in RIGHTS {
+        let mut peer = Peer::login(server.addr(), right, PASSWORD);
+        for folder in ["inner", "out", "in/link"] {
+            for (_, ask) in verbs(folder) {
+                let shown = ask.to_string();
+                let (answer, bytes) = peer.ask(ask, b"");
+                assert!(answer["error"].is_object(), "{right}: {shown}: {answer}");
+                assert!(bytes.is_empty(), "{right}: {shown}");
+            }
+        }
+        for (needed, ask) in verbs("in") {
+            let shown = ask.to_string();
+            let (answer, _) = peer.ask(ask, b"");
+            if needed == right {
+                assert!(answer["error"].is_null(), "{right}: {shown}: {answer}");
+            } else {
+                assert_eq!(code(&answer), "denied", "{right}: {shown}");
+            }
+        }
+        let kept = |name: &str| fs::read(home.join(right).join(name)).unwrap();
+        assert_eq!(kept("inner/f"), b"secret");
+        assert_eq!(kept("out/f"), b"secret");
+        assert_eq!(
+            fs::read_dir(home.join(right).join("out")).unwrap().count(),
+            1
+        );
+    }
+}
+
+#[test]
+fn a_drop_box_takes_and_shows_nothing() {
+    let home = Scratch::new("users");
+    let text = user(home.path(), "drop", "preset = \"upload-only\"");
+    let server = start(&home, &text);
+    let mut peer = Peer::login(server.addr(), "drop", PASSWORD);
+    let put = peer.put("in/new", b"brought");
+    assert!(put["error"].is_null(), "{put}");
+    assert_eq!(code(&peer.put("in/f", b"over")), "exists");
+    assert_eq!(fs::read(home.join("drop/in/f")).unwrap(), b"secret");
+    assert_eq!(peer.get("in/new").unwrap_err(), "denied");
+    for ask in [
+        json!({"verb": "list", "path": "in"}),
+        json!({"verb": "hash", "path": "in/new"}),
+        json!({"verb": "remove", "path": "in/new"}),
+        json!({"verb": "rename", "path": "in/new", "to": "in/old"}),
+    ] {
+        assert_eq!(code(&peer.ask(ask, b"").0), "denied");
+    }
+    let stat = |peer: &mut Peer, path: &str| {
+        let (answer, _) = peer.ask(json!({"verb": "stat", "path": path}), b"");
+        code(&answer).to_owned()
+    };
+    assert_eq!(stat(&mut peer, "in/f"), stat(&mut peer, "in/none"));
+}
+
+#[test]
+fn a_guest_comes_in_where_guests_are_let_in() {
+    let home = Scratch::new("users");
+    let mut text = user(home.path(), "anna", "preset = \"full\"");
+    let root = home.join("anna");
+    write!(
+        text,
+        "[anonymous]\nenabled = true\nroot = \"{}\"\npreset = \"read-only\"\n",
+        root.display()
+    )
+    .unwrap();
+    let server = start(&home, &text);
+    let mut guest = Peer::hello(server.addr());
+    assert_eq!(guest.get("in/f").unwrap(), b"secret");
+    assert_eq!(code(&guest.put("in/new", b"x")), "denied");
+    assert_eq!(guest.try_login("anna", PASSWORD)["user"], "anna");
+    assert!(guest.put("in/new", b"x")["error"].is_null());
+}
+
+#[test]
+fn who_is_removed_is_cut_in_the_midst_of_a_transfer() {
+    let home = Scratch::new("users");
+    let both = [
+        user(home.path(), "anna", "preset = \"full\""),
+        user(home.path(), "bert", "preset = \"full\""),
+    ];
+    let server = start(&home, &both.concat());
+    let mut anna = Peer::login(server.addr(), "anna", PASSWORD);
+    let mut bert = Peer::login(server.addr(), "bert", PASSWORD);
+    anna.send(&json!({"id": 900, "verb": "put", "path": "in/large"}), b"");
+    anna.send(&json!({"id": 900}), &[7; 100_000]);
+    // A file that is not good changes nothing.
+    write(&home, "[[user]]\nname = 7\n");
+    server.signal(Signal::HUP);
+    eventually("the bad file is told of", SOON, || {
+        server.log().contains("not reloaded")
+    });
+    bert.still_works();
+    // Less for one, nothing at all for the other.
+    let less = both[1].replace("\"full\"", "\"read-only\"");
+    write(&home, &less);
+    let asked = Instant::now();
+    server.signal(Signal::HUP);
+    anna.is_closed();
+    assert!(
+        asked.elapsed() < Duration::from_secs(1),
+        "{:?}",
+        asked.elapsed()
+    );
+    eventually("the file is read", SOON, || {
+        server.log().contains("configuration reloaded")
+    });
+    assert_eq!(bert.get("in/f").unwrap(), b"secret");
+    assert_eq!(code(&bert.put("in/f", b"over")), "denied");
+    assert_eq!(
+        code(&Peer::hello(server.addr()).try_login("anna", PASSWORD)),
+        "login_failed"
+    );
+    assert!(!home.join("anna/in/large").exists());
+}
+
+/// Guesses from elsewhere, as fast as they are answered, beside somebody who knows the password.
+#[test]
+fn a_flood_of_guesses_does_not_keep_others_out() {
+    let home = Scratch::new("users");
+    let server = start(&home, &user(home.path(), "anna", "preset = \"full\""));
+    let addr = server.addr();
+    let flood: Vec<_> = (0..40)
+        .map(|_| {
+            let mut peer = Peer::hello_from([127, 0, 0, 9].into(), addr);
+            for id in 1..=3_u64 {
+                let guess = json!({"id": 900 + id, "verb": "login", "user": "anna", "password": "x", "fin": true});
+                peer.send(&guess, b"");
+            }
+            peer
+        })
+        .collect();
+    let asked = Instant::now();
+    drop(Peer::login(addr, "anna", PASSWORD));
+    let waited = asked.elapsed();
+    drop(flood);
+    println!("a log-in beside 120 guesses: {waited:?}");
+    assert!(waited < Duration::from_secs(2), "{waited:?}");
+}
