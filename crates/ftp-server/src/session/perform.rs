@@ -73,7 +73,7 @@ impl Session {
     }
 
     /// Counts the transfer that begins with `op`, where they are counted and none is under way.
-    fn begin_transfer(&mut self, op: &DiskOp, ctx: &Context<'_>) -> Result<(), Fault> {
+    pub(super) fn begin_transfer(&mut self, op: &DiskOp, ctx: &Context<'_>) -> Result<(), Fault> {
         if let Some(cap) = ctx.transfers_per_address
             && self.transfer.is_none()
             && transfers::begins(op)
