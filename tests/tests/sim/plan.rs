@@ -155,6 +155,7 @@ impl PutReq {
                     _ => IfExists::Newer,
                 },
                 resume,
+                owner: None,
             },
             wrong_size,
             digest: match rng.u32(..8) {

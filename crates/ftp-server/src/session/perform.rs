@@ -153,7 +153,7 @@ impl Session {
                 continue;
             };
             self.reserved_away += answer;
-            let Some(store) = lane.store().or(self.gate.store()).cloned() else {
+            let Some(store) = lane.store().or_else(|| self.gate.store()).cloned() else {
                 // Only a file of somebody's has anything to do.
                 continue;
             };
