@@ -180,6 +180,9 @@ fn outcome(op: &DiskOp) -> Outcome {
         | DiskOp::List { .. }
         | DiskOp::Stat { .. }
         | DiskOp::Digest { .. }
+        | DiskOp::Checksum { .. }
+        | DiskOp::SetMeta { .. }
+        | DiskOp::Space { .. }
         | DiskOp::MakeDir { .. }
         | DiskOp::Rename { .. }
         | DiskOp::Remove { .. } => Outcome::Ended,

@@ -44,6 +44,9 @@ impl Lane {
             DiskOp::List { .. }
             | DiskOp::Stat { .. }
             | DiskOp::Digest { .. }
+            | DiskOp::Checksum { .. }
+            | DiskOp::SetMeta { .. }
+            | DiskOp::Space { .. }
             | DiskOp::MakeDir { .. }
             | DiskOp::Rename { .. }
             | DiskOp::Remove { .. } => 'X',
@@ -114,6 +117,8 @@ impl Lane {
                 | Outcome::Listed { .. }
                 | Outcome::Found(_)
                 | Outcome::Digested { .. }
+                | Outcome::Summed { .. }
+                | Outcome::Room { .. }
                 | Outcome::Ended
                 | Outcome::Failed(_) => {}
             }

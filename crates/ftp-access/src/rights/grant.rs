@@ -77,9 +77,16 @@ impl Grant {
             },
         };
         match op {
-            DiskOp::Open { path, .. } | DiskOp::Digest { path, .. } => {
+            DiskOp::Open { path, .. }
+            | DiskOp::Digest { path, .. }
+            | DiskOp::Checksum { path, .. } => {
                 self.need(self.rules.within(path), Right::Read, path)?;
             }
+            // What stands there is another one afterwards; and a folder's mode rules all that is in it.
+            DiskOp::SetMeta { path, .. } => {
+                self.need(self.rules.of_name(path), Right::Overwrite, path)?;
+            }
+            DiskOp::Space { path } => self.need(self.rules.within(path), Right::Write, path)?,
             DiskOp::Create { path, options } => {
                 let rights = self.rules.of_name(path);
                 self.need(rights, Right::Write, path)?;

@@ -5,6 +5,7 @@
 
 use std::sync::Arc;
 
+use ftp_proto::path::NAME_BYTES;
 use ftp_proto::session::{DiskOp, Fault, FaultKind, Outcome};
 use ftp_proto::{IfExists, Kind, VPath};
 
@@ -76,6 +77,9 @@ impl Judgement {
             | DiskOp::List { .. }
             | DiskOp::Stat { .. }
             | DiskOp::Digest { .. }
+            | DiskOp::Checksum { .. }
+            | DiskOp::SetMeta { .. }
+            | DiskOp::Space { .. }
             | DiskOp::MakeDir { .. }
             | DiskOp::Remove { .. } => {}
         }
@@ -98,16 +102,37 @@ impl Judgement {
             (Reveal::Folders, Outcome::Failed(fault)) if fault.kind == FaultKind::NotFound => {
                 Outcome::Failed(Fault::new(FaultKind::NotFound, "no such file or folder"))
             }
-            (Reveal::WayOnly { folder, rules }, Outcome::Listed { mut entries, more }) => {
+            (Reveal::WayOnly { folder, rules }, Outcome::Listed { mut entries, next }) => {
                 entries.retain(|entry| {
                     let path = folder.join(&entry.name);
                     path.is_ok_and(|path| rules.leads_somewhere(&path))
                 });
-                Outcome::Listed { entries, more }
+                let next = next.and_then(|next| way_on(folder, rules, &next));
+                Outcome::Listed { entries, next }
             }
             (_, outcome) => outcome,
         }
     }
+}
+
+/// A cursor that passes over what is hidden and tells no name of it: just before the next folder that leads to a rule.
+fn way_on(folder: &VPath, rules: &Rules, after: &str) -> Option<String> {
+    let depth = folder.parts().count();
+    let first = rules
+        .beneath(folder)
+        .filter(|(_, rights)| !rights.is_empty())
+        .filter_map(|(path, _)| path.parts().nth(depth))
+        .filter(|name| *name > after)
+        .min()?;
+    let mut cursor = first.to_owned();
+    let last = cursor.pop().map_or(0, u32::from);
+    cursor.extend((0..last).rev().find_map(char::from_u32));
+    cursor.push(char::MAX);
+    // Where names are that close, or of letters that cannot be, there is nothing between them to be told.
+    let between = cursor.as_str() > after
+        && cursor.len() <= NAME_BYTES
+        && !cursor.chars().any(char::is_control);
+    Some(if between { cursor } else { after.to_owned() })
 }
 
 /// A refusal, for people.

@@ -2,7 +2,9 @@
 //! operation, at paths inside, outside, at the edge, and that only look alike. What is expected stands in a
 //! table of places, not in the code that is tested.
 
-use ftp_proto::session::{CreateOptions, DiskOp, Entry, Fault, FaultKind, Meta, Outcome};
+use ftp_proto::session::{
+    Algorithm, CreateOptions, DiskOp, Entry, Fault, FaultKind, Meta, Outcome,
+};
 use ftp_proto::{IfExists, Kind, VPath};
 
 use super::{Grant, Judgement, Links, Preset, Reveal, Right, Rights, Rules};
@@ -112,6 +114,26 @@ fn simple(at: &str, content: Held, name: Held) -> Vec<(DiskOp, Right, Held)> {
             Right::Read,
             content,
         ),
+        (
+            DiskOp::Checksum {
+                path: path.clone(),
+                algorithm: Algorithm::Crc32,
+                offset: 0,
+                len: None,
+            },
+            Right::Read,
+            content,
+        ),
+        (
+            DiskOp::SetMeta {
+                path: path.clone(),
+                mtime: None,
+                mode: Some(0o600),
+            },
+            Right::Overwrite,
+            name,
+        ),
+        (DiskOp::Space { path: path.clone() }, Right::Write, content),
         (
             DiskOp::Create {
                 path: path.clone(),
@@ -383,20 +405,29 @@ fn outcomes_show_no_more_than_may_be_seen() {
         entries: 10,
         bytes: 1000,
     });
-    let entries = ["in", "inner", "secret"].map(|name| Entry {
+    let entries: [Entry; 3] = ["in", "inner", "secret"].map(|name| Entry {
         name: name.to_owned(),
         meta: meta(Kind::Dir),
     });
-    let Outcome::Listed { entries, more } = list.review(Outcome::Listed {
-        entries: entries.into(),
-        more: true,
-    }) else {
-        panic!()
+    let listed = |next: Option<&str>| {
+        let (entries, next) = (entries.clone().into(), next.map(str::to_owned));
+        let Outcome::Listed { entries, next } = list.review(Outcome::Listed { entries, next })
+        else {
+            panic!()
+        };
+        (entries, next)
     };
-    assert!(
-        more,
-        "the next page is asked for, even if this one is empty"
-    );
+    // The next page is asked for even if this one is empty, and its cursor is no name that is hidden.
+    let (entries, next) = listed(Some("hidden"));
+    let next = next.unwrap();
+    assert!("hidden" < next.as_str() && next.as_str() < "in", "{next:?}");
+    for (at, next) in [(None, None), (Some("in"), None), (Some("secret"), None)] {
+        assert_eq!(
+            listed(at).1,
+            next,
+            "nothing to be shown comes behind {at:?}"
+        );
+    }
     let names: Vec<_> = entries.iter().map(|entry| entry.name.as_str()).collect();
     assert_eq!(names, ["in"]);
 }

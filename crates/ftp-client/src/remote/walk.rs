@@ -152,7 +152,7 @@ impl<'a> Lister<'a> {
             }
         };
         if let Some(cursor) = cursor {
-            if pending.cursor.as_ref() == Some(&cursor) || entries.is_empty() {
+            if pending.cursor.as_ref() >= Some(&cursor) {
                 let error = Error::Protocol("a listing that does not get any further".into());
                 self.failed(&pending.remote, error);
                 return Ok(());

@@ -15,7 +15,7 @@ use ftp_proto::session::{
 use ftp_proto::{Digest, Durability, Kind, Limits};
 
 /// Lines to begin from.
-const LINES: [&str; 40] = [
+const LINES: [&str; 48] = [
     "USER ann",
     "PASS x",
     "PASV",
@@ -56,6 +56,14 @@ const LINES: [&str; 40] = [
     "PROT P",
     "REIN",
     "GET / HTTP/1.1",
+    "MFMT 20260102030405 a",
+    "MFF UNIX.mode=644; a",
+    "SITE CHMOD 600 a",
+    "AVBL",
+    "RANG 1 3",
+    "HASH a",
+    "XCRC \"a\" 1 3",
+    "SIZE p",
 ];
 
 /// The bytes of the fuzzer, one decision at a time; zeros when they are used up.
@@ -433,9 +441,10 @@ fn outcome(source: &mut Source<'_>) -> Outcome {
         6 => {
             let name = "n".repeat(usize::from(source.byte()));
             let entries = vec![Entry { name, meta }; usize::from(source.byte() % 12)];
+            let next = "m".repeat(usize::try_from(number % 99).unwrap_or(0));
             Outcome::Listed {
                 entries,
-                more: number.is_multiple_of(2),
+                next: number.is_multiple_of(2).then_some(next),
             }
         }
         7 => Outcome::Found(meta),

@@ -452,9 +452,10 @@ fn outcome(source: &mut Source<'_>) -> Outcome {
                 meta,
             };
             let entries = vec![entry; usize::from(source.byte() % 12)];
+            let next = "m".repeat(usize::try_from(number % 99).unwrap_or(0));
             Outcome::Listed {
                 entries,
-                more: number.is_multiple_of(2),
+                next: number.is_multiple_of(2).then_some(next),
             }
         }
         11 => Outcome::Digested {

@@ -188,6 +188,8 @@ impl Download {
             | Outcome::Listed { .. }
             | Outcome::Found(_)
             | Outcome::Digested { .. }
+            | Outcome::Summed { .. }
+            | Outcome::Room { .. }
             | Outcome::Ended => Err(reply::unexpected()),
         }
     }

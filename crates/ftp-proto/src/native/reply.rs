@@ -112,12 +112,12 @@ pub(super) fn file_head(meta: &Meta) -> ReplyHead {
     }
 }
 
-/// The answer to `list`: one page, at most `max` bytes long.
-pub(super) fn page(entries: Vec<DirEntry>, more: bool, max: usize) -> Result<Answer, ErrorBody> {
-    let cursor = entries
-        .last()
-        .filter(|_| more)
-        .map(|entry| entry.name.clone());
+/// The answer to `list`: one page, at most `max` bytes long, and where the next one begins.
+pub(super) fn page(
+    entries: Vec<DirEntry>,
+    cursor: Option<String>,
+    max: usize,
+) -> Result<Answer, ErrorBody> {
     let list: Vec<ListEntry> = entries.into_iter().map(list_entry).collect();
     let payload = serde_json::to_vec(&list).map_err(|_| unexpected())?;
     if payload.len() > max {

@@ -252,6 +252,8 @@ impl Upload {
             | Outcome::Listed { .. }
             | Outcome::Found(_)
             | Outcome::Digested { .. }
+            | Outcome::Summed { .. }
+            | Outcome::Room { .. }
             | Outcome::Ended => Err(reply::unexpected()),
         }
     }

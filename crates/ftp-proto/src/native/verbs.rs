@@ -34,6 +34,9 @@ impl Verb {
             | DiskOp::Abort
             | DiskOp::Release
             | DiskOp::Stat { .. }
+            | DiskOp::Checksum { .. }
+            | DiskOp::SetMeta { .. }
+            | DiskOp::Space { .. }
             | DiskOp::MakeDir { .. }
             | DiskOp::Rename { .. }
             | DiskOp::Remove { .. } => (0, 0),
@@ -99,8 +102,8 @@ impl Verb {
                 length: Some(len),
                 ..reply::file_head(&meta)
             },
-            Outcome::Listed { entries, more } => {
-                let answer = reply::page(entries, more, fx.chunk as usize)?;
+            Outcome::Listed { entries, next } => {
+                let answer = reply::page(entries, next, fx.chunk as usize)?;
                 self.reserve(answer.payload.len() as u64, fx);
                 return Ok(answer);
             }
@@ -110,6 +113,8 @@ impl Verb {
             | Outcome::Created { .. }
             | Outcome::Continued
             | Outcome::Committed { .. }
+            | Outcome::Summed { .. }
+            | Outcome::Room { .. }
             | Outcome::Skipped => return Err(reply::unexpected()),
         };
         Ok(Answer::ok(head))

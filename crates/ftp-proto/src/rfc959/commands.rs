@@ -13,12 +13,13 @@ use super::listing::Format;
 use super::pages::Pages;
 use super::ports::{self, Passive};
 use super::reply::{self, Reply};
+use super::sums::Hash;
 use super::task::Task;
 use super::transfer::What;
 use super::upload::Upload;
 use super::verbs::Step;
 use super::{Rfc959, folder};
-use crate::session::CreateOptions;
+use crate::session::{Algorithm, CreateOptions};
 use crate::{Kind, VPath};
 
 /// What `STOU` varies where no name was given.
@@ -149,6 +150,12 @@ impl Rfc959 {
 
     fn begin_moving(&mut self, verb: Move, argument: Argument<'_>, now: Instant) -> Begun {
         let offset = std::mem::take(&mut self.settings.rest);
+        if self.settings.range.take().is_some() {
+            return Err(Reply::new(
+                504,
+                "RANG is for HASH; REST says where a transfer begins",
+            ));
+        }
         let ascii = self.settings.ascii;
         let (path, what) = match verb {
             Move::List => self.listing(without_options(argument)?, Format::Long)?,
@@ -192,7 +199,14 @@ impl Rfc959 {
     fn begin_naming(&mut self, verb: Name, argument: Argument<'_>) -> Begun {
         let changes = matches!(
             verb,
-            Name::Mkd | Name::Rmd | Name::Dele | Name::Rnfr | Name::Rnto
+            Name::Mkd
+                | Name::Rmd
+                | Name::Dele
+                | Name::Rnfr
+                | Name::Rnto
+                | Name::Mff
+                | Name::Mfmt
+                | Name::Site
         );
         if changes {
             self.check_writable()?;
@@ -241,15 +255,14 @@ impl Rfc959 {
                 let path = self.path(argument, 550)?;
                 self.look(path.clone(), Step::Facts(path));
             }
-            Name::Site => return Err(Reply::new(504, "No such SITE command")),
-            Name::Hash => {
-                let path = self.path(argument, 550)?;
-                self.digest(path.clone(), Step::Hash(path));
-            }
-            Name::Xsha256 => self.digest(self.path(unquoted(argument), 550)?, Step::Digest),
-            Name::Avbl | Name::Mff | Name::Mfmt | Name::Xcrc | Name::Xmd5 => {
-                return Err(Reply::new(502, "Not here"));
-            }
+            Name::Site => self.site(argument)?,
+            Name::Mfmt => self.mfmt(argument)?,
+            Name::Mff => self.mff(argument)?,
+            Name::Avbl => self.avbl(argument)?,
+            Name::Hash => self.hash(self.path(argument, 550)?),
+            Name::Xsha256 => self.xsum(argument, Hash::Sha256)?,
+            Name::Xcrc => self.xsum(argument, Hash::Other(Algorithm::Crc32))?,
+            Name::Xmd5 => self.xsum(argument, Hash::Other(Algorithm::Md5))?,
         }
         Ok(None)
     }
@@ -260,7 +273,7 @@ impl Rfc959 {
             Tell::Mode => Self::mode(argument),
             Tell::Stru => Self::stru(argument),
             Tell::Rest => self.rest(argument),
-            Tell::Rang => Reply::new(502, "Not here"),
+            Tell::Rang => self.rang(argument),
             Tell::Allo => Reply::new(202, "Room is made as it is needed"),
             Tell::Feat => self.feat(),
             Tell::Opts => self.opts(argument),
@@ -304,14 +317,4 @@ fn without_options(argument: Argument<'_>) -> Result<Argument<'_>, Reply> {
         rest = behind.trim_ascii_start();
     }
     Ok(Argument(rest))
-}
-
-/// `XSHA256 "a b"`: the name may stand in quotes.
-fn unquoted(argument: Argument<'_>) -> Argument<'_> {
-    let inner = argument.0.strip_prefix(b"\"");
-    Argument(
-        inner
-            .and_then(|rest| rest.strip_suffix(b"\""))
-            .unwrap_or(argument.0),
-    )
 }

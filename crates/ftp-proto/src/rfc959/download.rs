@@ -210,6 +210,8 @@ pub(super) fn refused(outcome: Outcome) -> (Reply, &'static str) {
         | Outcome::Listed { .. }
         | Outcome::Found(_)
         | Outcome::Digested { .. }
+        | Outcome::Summed { .. }
+        | Outcome::Room { .. }
         | Outcome::Ended => (reply::unexpected(), "internal"),
     }
 }

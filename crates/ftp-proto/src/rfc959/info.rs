@@ -1,5 +1,5 @@
 //! Commands that tell about the server and set how it talks: FEAT, OPTS (RFC 2389), HELP, SYST, STAT, LANG
-//! (RFC 2640), SITE, TYPE, MODE, STRU, REST, ALLO.
+//! (RFC 2640), TYPE, MODE, STRU, REST, ALLO.
 
 use super::command::{Argument, TABLE};
 use super::listing::Facts;
@@ -18,20 +18,26 @@ impl Rfc959 {
             lines.extend(["AUTH TLS".into(), "PBSZ".into(), "PROT".into()]);
         }
         let fixed = [
+            "AVBL",
             "CLNT",
             "EPRT",
             "EPSV",
-            "HASH SHA-256*",
             "HOST",
             "LANG EN*",
             "MDTM",
+            "MFF Modify;UNIX.mode;",
+            "MFMT",
             "REST STREAM",
+            "SITE CHMOD;UTIME",
             "SIZE",
             "TVFS",
             "UTF8",
+            "XCRC",
+            "XMD5",
             "XSHA256",
         ];
         lines.extend(fixed.map(String::from));
+        lines.push(format!("HASH {}", self.settings.hash.feature()));
         lines.push(format!("MLST {}", self.settings.facts.names("*")));
         lines.sort_unstable();
         Reply::lines(211, "Features:", lines, "End")
@@ -46,10 +52,7 @@ impl Rfc959 {
                 "" | "ON" | "NLST" => Reply::new(200, "Names are UTF-8"),
                 _ => Reply::new(501, "Names are UTF-8, always"),
             },
-            "HASH" => match value.trim().to_ascii_uppercase().as_str() {
-                "" | "SHA-256" => Reply::new(200, "SHA-256"),
-                _ => Reply::new(501, "The algorithm is SHA-256"),
-            },
+            "HASH" => self.opts_hash(value.trim()),
             "MLST" => {
                 self.settings.facts = Facts::parse(value.trim());
                 let names = self.settings.facts.names("");

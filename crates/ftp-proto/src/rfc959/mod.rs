@@ -9,6 +9,7 @@
 //! [`Limits`] allows. Payload never comes here.
 
 mod access;
+mod change;
 mod command;
 mod commands;
 mod data;
@@ -25,6 +26,7 @@ mod pages;
 mod ports;
 mod reply;
 mod settings;
+mod sums;
 mod task;
 mod time;
 mod transfer;

@@ -20,7 +20,7 @@ pub(super) struct Pages {
     format: Format,
     /// Lines that were made and not sent.
     lines: Vec<u8>,
-    /// The last name that was seen.
+    /// Where the next page begins.
     after: Option<String>,
     /// The disk is asked.
     asked: Option<JobId>,
@@ -66,12 +66,12 @@ impl Pages {
         }
         self.asked = None;
         let first = std::mem::replace(&mut self.first, false);
-        let (entries, more) = match outcome {
-            Outcome::Listed { entries, more } => (entries, more),
+        let (entries, next) = match outcome {
+            Outcome::Listed { entries, next } => (entries, next),
             Outcome::Found(meta) if self.after.is_none() => {
                 let name = self.path.split_last().map_or("/", |(_, name)| name);
                 let name = name.to_owned();
-                (vec![Entry { name, meta }], false)
+                (vec![Entry { name, meta }], None)
             }
             Outcome::Failed(fault) if first && self.may_be_file(&fault) => {
                 let path = self.path.clone();
@@ -96,9 +96,11 @@ impl Pages {
             | Outcome::Skipped
             | Outcome::Found(_)
             | Outcome::Digested { .. }
+            | Outcome::Summed { .. }
+            | Outcome::Room { .. }
             | Outcome::Ended) => return Err(download::refused(refused)),
         };
-        self.take(entries, more, fx.config.read_only)?;
+        self.take(&entries, next, fx.config.read_only)?;
         Ok(Progress::Prepared(Reply::new(
             150,
             "Here comes the listing",
@@ -130,22 +132,21 @@ impl Pages {
 
     fn take(
         &mut self,
-        entries: Vec<Entry>,
-        more: bool,
+        entries: &[Entry],
+        next: Option<String>,
         read_only: bool,
     ) -> Result<(), (Reply, &'static str)> {
         let mut text = String::new();
-        for entry in &entries {
+        for entry in entries {
             listing::push(&mut text, self.format, entry, !read_only);
         }
         self.lines = text.into_bytes();
-        self.more = more;
-        match entries.into_iter().next_back() {
-            Some(last) => self.after = Some(last.name),
-            // It would be asked for ever.
-            None if more => return Err((super::reply::unexpected(), "internal")),
-            None => {}
+        self.more = next.is_some();
+        // A page may be empty, but one that does not go on would be asked for ever.
+        if next.is_some() && next <= self.after {
+            return Err((super::reply::unexpected(), "internal"));
         }
+        self.after = next.or_else(|| self.after.take());
         Ok(())
     }
 }

@@ -1,6 +1,7 @@
 //! What a session has chosen, until it chooses otherwise or somebody else logs in.
 
 use super::listing::Facts;
+use super::sums::Hash;
 use crate::VPath;
 
 /// The choices.
@@ -16,6 +17,10 @@ pub(super) struct Settings {
     pub(super) rename_from: Option<VPath>,
     /// `OPTS MLST`: which facts are told.
     pub(super) facts: Facts,
+    /// `OPTS HASH`: what `HASH` tells.
+    pub(super) hash: Hash,
+    /// `RANG`: which bytes the next `HASH` is of, both ends included.
+    pub(super) range: Option<(u64, u64)>,
     /// `EPSV ALL`: no other way to a data connection is taken any more (RFC 2428, section 4).
     pub(super) epsv_all: bool,
     /// `PBSZ` was said.
@@ -32,6 +37,8 @@ impl Default for Settings {
             rest: 0,
             rename_from: None,
             facts: Facts::ALL,
+            hash: Hash::default(),
+            range: None,
             epsv_all: false,
             buffer_agreed: false,
             protect: false,

@@ -77,7 +77,6 @@ pub(super) fn stamp(seconds: i64, nanos: u32) -> String {
     }
 }
 
-#[cfg_attr(not(test), expect(dead_code, reason = "nothing sets a time yet"))]
 /// Reads a time-val; one without seconds too, as `SITE UTIME` has it.
 pub(super) fn parse(text: &str) -> Option<(i64, u32)> {
     let (whole, fraction) = text.split_once('.').unwrap_or((text, ""));

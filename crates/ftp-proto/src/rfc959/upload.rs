@@ -129,6 +129,8 @@ impl Upload {
             | Outcome::Listed { .. }
             | Outcome::Found(_)
             | Outcome::Digested { .. }
+            | Outcome::Summed { .. }
+            | Outcome::Room { .. }
             | Outcome::Ended) => {
                 self.state = State::Closed;
                 Err(download::refused(refused))

@@ -4,6 +4,7 @@ use super::Rfc959;
 use super::folder;
 use super::listing;
 use super::reply::{self, Reply};
+use super::sums::{self, Hash};
 use super::task::Task;
 use super::time::stamp;
 use crate::session::{DiskOp, Meta, Outcome};
@@ -24,10 +25,16 @@ pub(super) enum Step {
     Time,
     /// To tell its facts.
     Facts(VPath),
-    /// To tell its digest, as `HASH` does.
-    Hash(VPath),
-    /// To tell its digest, and nothing beside it.
+    /// To tell its checksum, as `HASH` does.
+    Hash {
+        path: VPath,
+        hash: Hash,
+        offset: u64,
+    },
+    /// To tell its checksum, and nothing beside it.
     Digest,
+    /// To tell how much room there is.
+    Room,
     /// To say this if it worked.
     Say(Reply),
 }
@@ -65,12 +72,6 @@ impl Rfc959 {
         self.ask(op, Step::Say(Reply::new(250, "Renamed")));
     }
 
-    /// `HASH` (draft-bryan-ftpext-hash), `XSHA256`: of the whole file, and from what is known where it is known.
-    pub(super) fn digest(&mut self, path: VPath, step: Step) {
-        let (offset, len) = (0, None);
-        self.ask(DiskOp::Digest { path, offset, len }, step);
-    }
-
     /// The disk has answered.
     pub(super) fn take_step(&mut self, step: Step, outcome: Outcome) {
         let reply = match (step, outcome) {
@@ -105,13 +106,18 @@ impl Rfc959 {
                 None => Reply::new(213, stamp(meta.mtime, 0)),
             },
             (Step::Facts(path), Outcome::Found(meta)) => self.facts(&path, &meta),
-            (Step::Hash(path), Outcome::Digested { digest, len, .. }) => {
-                let (last, path) = (len.saturating_sub(1), folder::absolute(&path));
-                Reply::exact(213, format!("SHA-256 0-{last} {digest} {path}"))
+            (Step::Hash { path, hash, offset }, Outcome::Digested { digest, len, .. }) => {
+                sums::hashed(&path, hash, offset, len, &sums::hex(digest))
             }
-            (Step::Digest, Outcome::Digested { digest, .. }) => {
-                Reply::exact(250, digest.to_string())
+            (Step::Hash { path, hash, offset }, Outcome::Summed { hex, len }) => {
+                sums::hashed(&path, hash, offset, len, &hex)
             }
+            (Step::Digest, Outcome::Digested { digest, .. }) => sums::summed(sums::hex(digest)),
+            (Step::Digest, Outcome::Summed { hex, .. }) => sums::summed(hex),
+            (Step::Room, Outcome::Room { bytes }) => match bytes {
+                Some(bytes) => Reply::exact(213, bytes.to_string()),
+                None => Reply::new(550, "The file system does not say"),
+            },
             (Step::Say(reply), Outcome::Ended) => reply,
             (_, _) => reply::unexpected(),
         };

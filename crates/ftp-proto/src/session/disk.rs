@@ -73,6 +73,15 @@ pub struct CreateOptions {
     pub owner: Option<String>,
 }
 
+/// Checksums that others speak of, none of which proves anything against ill will.
+#[derive(Clone, Copy, Debug, PartialEq, Eq, Hash)]
+pub enum Algorithm {
+    /// CRC-32 as in ISO 3309, Ethernet and zip.
+    Crc32,
+    /// MD5 (RFC 1321).
+    Md5,
+}
+
 /// One operation.
 #[derive(Clone, Debug, PartialEq, Eq)]
 pub enum DiskOp {
@@ -143,6 +152,31 @@ pub enum DiskOp {
         offset: u64,
         /// How many bytes; `None` is "to the end".
         len: Option<u64>,
+    },
+    /// A checksum of a range that is no SHA-256. Outcome: [`Outcome::Summed`].
+    Checksum {
+        /// Which file.
+        path: VPath,
+        /// Of which kind.
+        algorithm: Algorithm,
+        /// First byte.
+        offset: u64,
+        /// How many bytes; `None` is "to the end".
+        len: Option<u64>,
+    },
+    /// Give a file or folder another time or mode. Outcome: [`Outcome::Ended`].
+    SetMeta {
+        /// Which.
+        path: VPath,
+        /// Modification time: seconds and nanoseconds.
+        mtime: Option<(i64, u32)>,
+        /// Permission bits, `0o777` at most.
+        mode: Option<u32>,
+    },
+    /// How much may still be written in a folder. Outcome: [`Outcome::Room`].
+    Space {
+        /// Which.
+        path: VPath,
     },
     /// Make a folder. Outcome: [`Outcome::Ended`].
     MakeDir {
@@ -234,8 +268,9 @@ pub enum Outcome {
     Listed {
         /// The page.
         entries: Vec<Entry>,
-        /// Whether there are names after the last one.
-        more: bool,
+        /// After which name the next page begins; `None` if this is the last. The page may be empty, and the name
+        /// one that is not in it.
+        next: Option<String>,
     },
     /// `Stat`.
     Found(Meta),
@@ -248,7 +283,19 @@ pub enum Outcome {
         /// The file it was taken from.
         meta: Meta,
     },
-    /// `Abort`, `Release`, `MakeDir`, `Rename`, `Remove`.
+    /// `Checksum`.
+    Summed {
+        /// In hexadecimal digits, small letters.
+        hex: String,
+        /// Bytes in the range.
+        len: u64,
+    },
+    /// `Space`.
+    Room {
+        /// Bytes; `None` where the file system does not count.
+        bytes: Option<u64>,
+    },
+    /// `Abort`, `Release`, `SetMeta`, `MakeDir`, `Rename`, `Remove`.
     Ended,
     /// It did not work.
     Failed(Fault),

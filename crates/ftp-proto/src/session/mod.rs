@@ -46,7 +46,9 @@ mod times;
 use std::net::SocketAddr;
 use std::time::Instant;
 
-pub use disk::{Content, CreateOptions, DiskOp, Entry, Fault, FaultKind, Meta, Outcome, Partial};
+pub use disk::{
+    Algorithm, Content, CreateOptions, DiskOp, Entry, Fault, FaultKind, Meta, Outcome, Partial,
+};
 pub use login::LoginOutcome;
 pub use report::{TransferReport, Verb};
 pub use times::Times;

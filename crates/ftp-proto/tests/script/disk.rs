@@ -58,6 +58,23 @@ pub(crate) fn operation(op: &DiskOp) -> String {
         }
         DiskOp::Stat { path } => format!("stat {path}"),
         DiskOp::Digest { path, offset, len } => format!("digest {path} {offset}+{len:?}"),
+        DiskOp::Checksum {
+            path,
+            algorithm,
+            offset,
+            len,
+        } => format!("sum {algorithm:?} {path} {offset}+{len:?}"),
+        DiskOp::SetMeta { path, mtime, mode } => {
+            let mut line = format!("set {path}");
+            if let Some((seconds, ns)) = mtime {
+                write!(line, " mtime={seconds}.{ns}").unwrap();
+            }
+            if let Some(mode) = mode {
+                write!(line, " mode={mode:o}").unwrap();
+            }
+            line
+        }
+        DiskOp::Space { path } => format!("space {path}"),
         DiskOp::MakeDir { path, parents } => format!("mkdir {path} parents={parents}"),
         DiskOp::Rename { from, to, replace } => format!("rename {from} {to} replace={replace}"),
         DiskOp::Remove { path, recursive } => format!("remove {path} recursive={recursive}"),
@@ -132,7 +149,15 @@ pub(crate) fn parse_outcome(text: &str) -> Outcome {
         }),
         "listed_none" => Outcome::Listed {
             entries: Vec::new(),
-            more: false,
+            // `listed_none - NAME`: nothing to show, and more behind it.
+            next: words.get(2).map(|name| (*name).into()),
+        },
+        "summed" => Outcome::Summed {
+            hex: "c0ffee".into(),
+            len: number(1),
+        },
+        "room" => Outcome::Room {
+            bytes: words.get(1).and_then(|word| word.parse().ok()),
         },
         "ended" => Outcome::Ended,
         "found" => Outcome::Found(meta(number(1))),
@@ -149,7 +174,7 @@ pub(crate) fn parse_outcome(text: &str) -> Outcome {
                     meta: meta(1),
                 })
                 .collect(),
-            more: words.len() > 2,
+            next: (words.len() > 2).then(|| words[1].rsplit(',').next().unwrap_or_default().into()),
         },
         "failed" => Outcome::Failed(Fault::new(fault_kind(words[1]), "it broke")),
         _ => panic!("no such outcome: {text:?}"),

@@ -55,11 +55,9 @@ fn page(case: &Case, after: Option<String>) -> (usize, Option<String>, bool) {
     };
     let mut done = case.done(Slot::default(), vec![step(op)]);
     match done.outcomes.pop() {
-        Some((_, Outcome::Listed { entries, more })) => (
-            entries.len(),
-            entries.last().map(|entry| entry.name.clone()),
-            more,
-        ),
+        Some((_, Outcome::Listed { entries, next })) => {
+            (entries.len(), next.clone(), next.is_some())
+        }
         other => panic!("{other:?}"),
     }
 }

@@ -19,11 +19,7 @@ pub(super) fn digest(
     len: Option<u64>,
 ) -> Result<Outcome, Fault> {
     let (file, opened) = shared.jail.file(path)?;
-    let Some(rest) = opened.size().checked_sub(offset) else {
-        let words = format!("{offset} is behind the end, {}", opened.size());
-        return Err(refuse(FaultKind::BadRange, path, &words));
-    };
-    let len = len.map_or(rest, |len| len.min(rest));
+    let len = range(path, &opened, offset, len)?;
     let answer = |digest| Outcome::Digested {
         digest,
         len,
@@ -38,16 +34,41 @@ pub(super) fn digest(
     fadvise(file.as_fd(), offset, None, Advice::Sequential).ok();
     let mut hasher = Sha256::new();
     let read = scratch::read_range(&file, offset, len, |piece| hasher.update(piece)).at(path)?;
-    if read != len || Stat::of(&file).at(path)?.differs(&opened) {
-        return Err(refuse(
-            FaultKind::Changed,
-            path,
-            "changed while it was read",
-        ));
-    }
+    unchanged(path, &file, &opened, read == len)?;
     let digest = Digest(hasher.finalize().into());
     if whole && settled {
         shared.digests.learn(&opened, digest);
     }
     Ok(answer(digest))
+}
+
+/// How many bytes there are from `offset` on, `len` at most.
+pub(super) fn range(
+    path: &VPath,
+    opened: &Stat,
+    offset: u64,
+    len: Option<u64>,
+) -> Result<u64, Fault> {
+    let Some(rest) = opened.size().checked_sub(offset) else {
+        let words = format!("{offset} is behind the end, {}", opened.size());
+        return Err(refuse(FaultKind::BadRange, path, &words));
+    };
+    Ok(len.map_or(rest, |len| len.min(rest)))
+}
+
+/// Refuses what was read of a file that was not `all` there, or is another one by now.
+pub(super) fn unchanged(
+    path: &VPath,
+    file: impl AsFd,
+    opened: &Stat,
+    all: bool,
+) -> Result<(), Fault> {
+    if all && !Stat::of(file).at(path)?.differs(opened) {
+        return Ok(());
+    }
+    Err(refuse(
+        FaultKind::Changed,
+        path,
+        "changed while it was read",
+    ))
 }

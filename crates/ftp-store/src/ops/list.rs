@@ -48,20 +48,23 @@ pub(super) fn list(
                     continue;
                 }
             }
-            if let Some(last) = page.last() {
-                shared.listings.keep(folder, &run, &last.name);
+            let next = page.last().map(|last| last.name.clone());
+            if let Some(last) = &next {
+                shared.listings.keep(folder, &run, last);
             }
-            return Ok(listed(page, true));
+            return Ok(listed(page, next));
         }
         // Only where every name of a run had gone is a page with nothing in it and more behind it.
         if !page.is_empty() || run.is_whole() {
-            return Ok(listed(page, !run.is_whole()));
+            let next = page.last().filter(|_| !run.is_whole());
+            let next = next.map(|last| last.name.clone());
+            return Ok(listed(page, next));
         }
         after = run.last().map(str::to_owned).or(after);
         dir = reopen(&dir).at(path)?;
     }
 }
 
-fn listed(entries: Vec<Entry>, more: bool) -> Outcome {
-    Outcome::Listed { entries, more }
+fn listed(entries: Vec<Entry>, next: Option<String>) -> Outcome {
+    Outcome::Listed { entries, next }
 }

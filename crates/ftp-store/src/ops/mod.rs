@@ -1,5 +1,6 @@
 //! The operations, one a module. Each returns what it did, or the fault that its outcome carries.
 
+mod checksum;
 mod create;
 mod digest;
 mod list;
@@ -7,6 +8,8 @@ mod make_dir;
 mod read;
 mod remove;
 mod rename;
+mod set_meta;
+mod space;
 
 use std::sync::Arc;
 
@@ -43,6 +46,14 @@ pub(crate) fn perform(shared: &Arc<Shared>, slot: &mut Slot, op: DiskOp) -> Resu
         } => list::list(shared, &path, after, entries, bytes)?,
         DiskOp::Stat { path } => Outcome::Found(shared.jail.stat(&path)?.meta()),
         DiskOp::Digest { path, offset, len } => digest::digest(shared, &path, offset, len)?,
+        DiskOp::Checksum {
+            path,
+            algorithm,
+            offset,
+            len,
+        } => checksum::checksum(shared, &path, algorithm, offset, len)?,
+        DiskOp::SetMeta { path, mtime, mode } => set_meta::set_meta(shared, &path, mtime, mode)?,
+        DiskOp::Space { path } => space::space(shared, &path)?,
         DiskOp::MakeDir { path, parents } => return make_dir::make_dir(shared, &path, parents),
         DiskOp::Rename { from, to, replace } => return rename::rename(shared, &from, &to, replace),
         DiskOp::Remove { path, recursive } => return remove::remove(shared, &path, recursive),

@@ -125,7 +125,13 @@ impl Case {
             entries,
             bytes: 1 << 20,
         }) {
-            Outcome::Listed { entries, more } => (entries, more),
+            Outcome::Listed { entries, next } => {
+                assert_eq!(
+                    next.as_ref(),
+                    entries.last().map(|e| &e.name).filter(|_| next.is_some())
+                );
+                (entries, next.is_some())
+            }
             other => panic!("{other:?}"),
         }
     }

@@ -3,7 +3,7 @@
 use std::fs;
 
 use ftp_proto::Durability;
-use ftp_proto::session::{CreateOptions, DiskOp, FaultKind, Outcome};
+use ftp_proto::session::{Algorithm, CreateOptions, DiskOp, FaultKind, Outcome};
 use ftp_store::{Options, Store};
 
 use crate::common::*;
@@ -37,6 +37,18 @@ fn every_op(path: &str) -> Vec<DiskOp> {
             offset: 0,
             len: None,
         },
+        DiskOp::Checksum {
+            path: vpath(path),
+            algorithm: Algorithm::Md5,
+            offset: 0,
+            len: None,
+        },
+        DiskOp::SetMeta {
+            path: vpath(path),
+            mtime: None,
+            mode: Some(0o700),
+        },
+        DiskOp::Space { path: vpath(path) },
         DiskOp::List {
             path: vpath(path),
             after: None,

@@ -47,7 +47,7 @@ fn a_page_keeps_to_its_bytes_but_always_moves_on() {
         entries: 10,
         bytes,
     }) {
-        Outcome::Listed { entries, more } => (entries.len(), more),
+        Outcome::Listed { entries, next } => (entries.len(), next.is_some()),
         other => panic!("{other:?}"),
     };
     assert_eq!(page(0), (1, true));

@@ -11,6 +11,7 @@
     reason = "a test may panic, and says what it skips"
 )]
 
+mod change;
 mod common;
 mod crowd;
 mod digests;

@@ -187,6 +187,9 @@ impl Session {
             | DiskOp::List { .. }
             | DiskOp::Stat { .. }
             | DiskOp::Digest { .. }
+            | DiskOp::Checksum { .. }
+            | DiskOp::SetMeta { .. }
+            | DiskOp::Space { .. }
             | DiskOp::MakeDir { .. }
             | DiskOp::Rename { .. }
             | DiskOp::Remove { .. } => panic!("nobody asked for {op:?}"),
