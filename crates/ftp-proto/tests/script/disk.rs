@@ -69,10 +69,7 @@ pub(crate) fn operation(op: &DiskOp) -> String {
             if let Some((seconds, ns)) = mtime {
                 write!(line, " mtime={seconds}.{ns}").unwrap();
             }
-            if let Some(mode) = mode {
-                write!(line, " mode={mode:o}").unwrap();
-            }
-            line
+            line + &mode.map_or(String::new(), |mode| format!(" mode={mode:o}"))
         }
         DiskOp::Space { path } => format!("space {path}"),
         DiskOp::MakeDir { path, parents } => format!("mkdir {path} parents={parents}"),
@@ -106,6 +103,7 @@ pub(crate) fn meta(size: u64) -> Meta {
 
 /// `created [partial 3] · continued · committed 3 · skipped · opened 9 [digest] · content abc · warmed 3 [digest] · ended
 /// · found 3 · digested 3 of 9 · listed a,b [more] · failed kind`; every digest is `@07`.
+#[expect(clippy::too_many_lines, reason = "a table of words")]
 pub(crate) fn parse_outcome(text: &str) -> Outcome {
     let words: Vec<&str> = text.split(' ').collect();
     let number = |index: usize| words[index].parse::<u64>().unwrap();
@@ -130,9 +128,7 @@ pub(crate) fn parse_outcome(text: &str) -> Outcome {
             digest: (words.len() > 2).then_some(digest),
         },
         "content" => {
-            let bytes = words
-                .get(1)
-                .map_or(Vec::new(), |text| text.as_bytes().to_vec());
+            let bytes = words.get(1).unwrap_or(&"").as_bytes().to_vec();
             Outcome::Opened {
                 meta: meta(bytes.len() as u64),
                 content: Some(Content { bytes, digest }),
@@ -149,7 +145,6 @@ pub(crate) fn parse_outcome(text: &str) -> Outcome {
         }),
         "listed_none" => Outcome::Listed {
             entries: Vec::new(),
-            // `listed_none - NAME`: nothing to show, and more behind it.
             next: words.get(2).map(|name| (*name).into()),
         },
         "summed" => Outcome::Summed {
@@ -174,7 +169,9 @@ pub(crate) fn parse_outcome(text: &str) -> Outcome {
                     meta: meta(1),
                 })
                 .collect(),
-            next: (words.len() > 2).then(|| words[1].rsplit(',').next().unwrap_or_default().into()),
+            next: words
+                .get(2)
+                .map(|_| words[1].rsplit(',').next().unwrap().into()),
         },
         "failed" => Outcome::Failed(Fault::new(fault_kind(words[1]), "it broke")),
         _ => panic!("no such outcome: {text:?}"),

@@ -66,6 +66,9 @@ pub(super) fn begins(op: &DiskOp) -> bool {
         | DiskOp::List { .. }
         | DiskOp::Stat { .. }
         | DiskOp::Digest { .. }
+        | DiskOp::Checksum { .. }
+        | DiskOp::SetMeta { .. }
+        | DiskOp::Space { .. }
         | DiskOp::MakeDir { .. }
         | DiskOp::Rename { .. }
         | DiskOp::Remove { .. } => false,
