@@ -3,6 +3,7 @@
 //! - [`path`], [`digest`], [`limits`], [`words`]: the words everybody shares.
 //! - [`wire`]: what the bytes of the native protocol mean, for both ends.
 //! - [`session`]: the contract between a pure protocol machine and the shell that does its bidding.
+//! - [`proxy`]: the header by which a proxy in front of a server tells for whom it connects.
 //! - [`native`]: the server's machine for the native protocol, which is the text below.
 //! - [`rfc959`]: the server's machine for standard FTP.
 //!
@@ -14,6 +15,7 @@ pub mod digest;
 pub mod limits;
 pub mod native;
 pub mod path;
+pub mod proxy;
 pub mod rfc959;
 pub mod session;
 pub mod wire;

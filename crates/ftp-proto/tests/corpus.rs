@@ -86,3 +86,8 @@ fn rfc959_dialogue_takes_chance() {
 fn login_ops_takes_its_corpus() {
     replay("login_ops", ops::login_ops);
 }
+
+#[test]
+fn proxy_header_takes_its_corpus() {
+    replay("proxy_header", text::proxy_header);
+}

@@ -22,6 +22,7 @@ const FLOORS: &[Row] = &[
     ("ftp-proto", "digest", &[], &[]),
     ("ftp-proto", "limits", &[], &[]),
     ("ftp-proto", "words", &[], &[]),
+    ("ftp-proto", "proxy", &[], &[]),
     (
         "ftp-proto",
         "wire",
@@ -96,7 +97,12 @@ const FLOORS: &[Row] = &[
         "ftp-server",
         "reactor",
         &["base", "pool", "conn", "logins", "session", "metrics"],
-        &["ftp_access", "ftp_store", "ftp_proto::session"],
+        &[
+            "ftp_access",
+            "ftp_store",
+            "ftp_proto::session",
+            "ftp_proto::proxy",
+        ],
     ),
     (
         "ftp-server",

@@ -8,4 +8,4 @@ mod text;
 
 pub use dialogue::rfc959_dialogue;
 pub use ops::{login_ops, native_ops};
-pub use text::{decoder, vpath};
+pub use text::{decoder, proxy_header, vpath};

@@ -1,7 +1,8 @@
-//! Texts of a peer: frames and paths.
+//! Texts of a peer: frames, paths, what a proxy says first.
 
 use ftp_proto::VPath;
 use ftp_proto::path::{NAME_BYTES, PATH_BYTES, PATH_DEPTH, RESERVED_PREFIX};
+use ftp_proto::proxy::{HEADER_MAX as PROXY_MAX, Reading};
 use ftp_proto::wire::frame::{self, Split};
 use ftp_proto::wire::{ErrorBody, ListEntry, Outline, ReplyHead, Request, RequestHead};
 use serde::Serialize;
@@ -80,6 +81,19 @@ fn goes_round<T: DeserializeOwned + Serialize + PartialEq + std::fmt::Debug>(
     let back: T = frame::decode(json).expect("written, but not read");
     assert_eq!(back, value);
     Some(value)
+}
+
+/// Bytes as the beginning of a proxy's connection: an answer holds, whatever follows, and comes in time.
+pub fn proxy_header(bytes: &[u8]) {
+    let all = ftp_proto::proxy::read(bytes);
+    assert!(all != Reading::More || bytes.len() < PROXY_MAX);
+    if let Reading::Header(header) = all {
+        assert!(header.len <= bytes.len() && header.len <= PROXY_MAX);
+        let whole = ftp_proto::proxy::read(&bytes[..header.len]);
+        assert_eq!(whole, all, "what follows changes a header");
+        let early = ftp_proto::proxy::read(&bytes[..header.len - 1]);
+        assert_eq!(early, Reading::More, "a header before its last byte");
+    }
 }
 
 /// Bytes as the text of a path, and as a name to join.
