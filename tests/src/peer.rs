@@ -38,6 +38,16 @@ impl Peer {
         Self::over(socket.into()).greet()
     }
 
+    /// Connects, sends a proxy's header and `hello` in one piece, and takes the answer.
+    #[must_use]
+    pub fn behind_proxy(addr: SocketAddr, header: &[u8]) -> (Self, Frame) {
+        let mut peer = Self::connect(addr);
+        let hello = json!({"id": peer.fresh(), "verb": "hello", "version": 1, "fin": true});
+        peer.raw(&[header, &frame(&hello, b"")].concat());
+        let answer = peer.answer();
+        (peer, answer)
+    }
+
     /// Speaks over a connection that is there.
     #[must_use]
     pub fn over(stream: TcpStream) -> Self {

@@ -20,6 +20,8 @@ mod logs;
 mod many;
 #[path = "e2e/pipeline.rs"]
 mod pipeline;
+#[path = "e2e/proxied.rs"]
+mod proxied;
 #[path = "e2e/python.rs"]
 mod python;
 #[path = "e2e/reactors.rs"]

@@ -92,7 +92,7 @@ fn text(rest: &[u8]) -> Reading {
         };
     };
     let line = rest.get(..end).and_then(|line| line.strip_suffix(b"\r"));
-    match line.and_then(|line| source_of_line(line)) {
+    match line.and_then(source_of_line) {
         Some(source) => Reading::Header(Header {
             len: TEXT.len() + end + 1,
             source,

@@ -14,6 +14,7 @@ use ftp_proto::session::{Dialect, Times};
 use ftp_proto::wire::{Code, ErrorBody, ReplyHead, frame};
 use ftp_proto::{Durability, Limits};
 use ftp_store::Store;
+use ipnet::IpNet;
 
 use crate::logins::{Logins, Stores};
 use crate::metrics::Metrics;
@@ -56,6 +57,8 @@ pub struct ServerConfig {
     pub max_connections: usize,
     /// Most connections of one address at once.
     pub max_per_address: usize,
+    /// Proxies: peers that must begin with a PROXY header, and are believed for whom they come.
+    pub proxies: Vec<IpNet>,
     /// Bytes of all blocks and small answers at once.
     pub buffer_bytes: usize,
     /// Time to finish what is under way after a stop was asked.
@@ -285,6 +288,7 @@ fn bounds(config: &ServerConfig) -> Bounds {
     Bounds {
         max_connections: config.max_connections,
         max_per_address: config.max_per_address,
+        proxies: config.proxies.clone().into(),
         descriptor_ceiling: descriptor_ceiling(),
         buffer_bytes: config.buffer_bytes / config.reactors.max(1),
         drain_time: config.drain_time,

@@ -70,6 +70,7 @@ impl Config {
                 workers: settings.workers.unwrap_or_else(|| cores.max(WORKERS)),
                 max_connections: settings.max_connections,
                 max_per_address: settings.max_per_address,
+                proxies: settings.proxy_from,
                 buffer_bytes: usize::try_from(settings.buffer_memory).unwrap_or(usize::MAX),
                 drain_time: settings.drain_timeout,
                 partial_ttl: settings.partial_ttl,

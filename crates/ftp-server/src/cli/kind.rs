@@ -1,9 +1,11 @@
 //! Kinds of values: how each is read from text, what is allowed, how it is shown. Pure; knows no setting by name.
 
 use std::ffi::OsStr;
-use std::net::SocketAddr;
+use std::net::{IpAddr, SocketAddr};
 use std::path::PathBuf;
 use std::time::Duration;
+
+use ipnet::IpNet;
 
 /// What a kind looks like from outside, whatever it holds.
 pub(super) trait Form: Sync {
@@ -80,6 +82,11 @@ pub(super) struct MaybePath {
 /// Addresses to listen on, with commas between them.
 pub(super) struct Addresses;
 
+/// Networks, with commas between them; a bare address is a network of one. At most [`NETWORKS`].
+pub(super) struct Networks;
+
+/// Most networks of one setting: each connection is compared with all of them.
+const NETWORKS: usize = 256;
 /// The longest time that can be asked for; more would be a slip.
 const LONGEST: Duration = Duration::from_secs(365 * 24 * 3600);
 /// Units of time, in milliseconds, the largest first.
@@ -379,6 +386,46 @@ impl Kind for Addresses {
     }
 }
 
+impl Form for Networks {
+    fn metavar(&self) -> &'static str {
+        "CIDR"
+    }
+    fn allowed(&self) -> String {
+        "a network or an address, such as 10.0.0.0/8, 192.0.2.1 or 2001:db8::/32,".to_owned()
+    }
+    fn shape(&self) -> Shape {
+        Shape::List
+    }
+}
+
+impl Kind for Networks {
+    type Value = Vec<IpNet>;
+
+    fn read(&self, text: &OsStr) -> Option<Vec<IpNet>> {
+        let text = text.to_str()?.trim();
+        if text.is_empty() {
+            return Some(Vec::new());
+        }
+        let parts: Vec<_> = text.split(',').map(network).collect::<Option<_>>()?;
+        (parts.len() <= NETWORKS).then_some(parts)
+    }
+
+    fn show(&self, value: &Vec<IpNet>) -> String {
+        let all: Vec<_> = value.iter().map(|it| quoted(&it.to_string())).collect();
+        format!("[{}]", all.join(", "))
+    }
+}
+
+/// A network; `None` if bits beyond its prefix are set, for one of the two would be a slip.
+fn network(text: &str) -> Option<IpNet> {
+    let text = text.trim();
+    let network = match text.parse::<IpAddr>() {
+        Ok(address) => IpNet::from(address.to_canonical()),
+        Err(_) => text.parse().ok()?,
+    };
+    (network.trunc() == network).then_some(network)
+}
+
 /// A text as TOML writes it, on one line.
 pub(super) fn quoted(text: &str) -> String {
     let mut quoted = String::from('"');
@@ -522,6 +569,34 @@ mod tests {
         assert_eq!(rate.read("10 MiB/s".as_ref()), Some(10 << 20));
         assert_eq!(rate.read("64".as_ref()), Some(64));
         assert_eq!(rate.read("2 GiB/s".as_ref()), None);
+    }
+
+    #[test]
+    fn networks_are_read() {
+        let check = |text: &str, want: Option<&str>| {
+            let got = Networks.read(text.as_ref());
+            assert_eq!(got.map(|it| Networks.show(&it)).as_deref(), want, "{text}");
+        };
+        check("", Some("[]"));
+        check("10.0.0.0/8", Some("[\"10.0.0.0/8\"]"));
+        check(
+            " 192.0.2.1, ::1 ,2001:db8::/32",
+            Some("[\"192.0.2.1/32\", \"::1/128\", \"2001:db8::/32\"]"),
+        );
+        check("::ffff:192.0.2.1", Some("[\"192.0.2.1/32\"]"));
+        for wrong in [
+            "10.0.0.1/8",
+            "10.0.0.0/33",
+            "10.0.0.0/",
+            ",",
+            "10.0.0.0/8,",
+            "localhost",
+            "::1/129",
+            "0",
+        ] {
+            check(wrong, None);
+        }
+        check(&vec!["::1"; NETWORKS + 1].join(","), None);
     }
 
     #[test]

@@ -8,9 +8,11 @@ use std::path::PathBuf;
 use std::time::Duration;
 
 use ftp_proto::Durability;
+use ipnet::IpNet;
 
 use super::kind::{
-    Addresses, AutoCount, Count, Folder, Form, Kind, MaybePath, Rate, Size, Switch, Time, Words,
+    Addresses, AutoCount, Count, Folder, Form, Kind, MaybePath, Networks, Rate, Size, Switch, Time,
+    Words,
 };
 use super::layers::Layers;
 use crate::server::{Oldest, TlsOn};
@@ -137,6 +139,9 @@ settings! {
     /// Most transfers of one address (in IPv6, of one /64) at once; more are refused, and may be tried again. A connection that
     /// has a file open is one, whatever waits behind it. 0 is no limit.
     max_transfers_per_address: usize = Count { min: 0, max: 1_000_000 }, "0", Live;
+    /// Proxies in front of the server: who connects from these addresses must begin with a PROXY protocol header (version 1
+    /// or 2) and is believed for whom it comes. From anybody else such a header is not looked at.
+    proxy_from: Vec<IpNet> = Networks, "", Live;
     /// Memory for payload on its way between network and disk, for all connections together.
     buffer_memory: u64 = Size { min: 1 << 20, max: 1 << 40 }, "64 MiB", Restart;
     /// Close a connection that says nothing for so long after it was made.

@@ -19,6 +19,7 @@ fn samples(setting: &Setting) -> [String; 2] {
         Shape::Quantity if allowed.starts_with("a size") => pair("3 MiB", "5 MiB"),
         Shape::Quantity => pair("3", "5"),
         Shape::Path | Shape::MaybePath(_) => pair("/srv/one", "/srv/two"),
+        Shape::List if allowed.starts_with("a network") => pair("10.0.0.0/8,::1", "192.0.2.1"),
         Shape::List => pair("127.0.0.1:3,[::1]:5", "127.0.0.1:5"),
         Shape::Word => {
             let words = allowed.strip_prefix("one of ").unwrap();

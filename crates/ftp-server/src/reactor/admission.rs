@@ -61,6 +61,22 @@ impl Admission {
         true
     }
 
+    /// Counts a connection in whose address is still to be told.
+    pub(super) fn enter_unnamed(&mut self) {
+        self.live += 1;
+    }
+
+    /// Counts one of those for the address that was told; out, and `false`, if that has too many.
+    pub(super) fn name(&mut self, address: IpAddr) -> bool {
+        self.leave_unnamed();
+        self.enter(address)
+    }
+
+    /// Counts one of those out.
+    pub(super) fn leave_unnamed(&mut self) {
+        self.live = self.live.saturating_sub(1);
+    }
+
     /// Counts a connection out.
     pub(super) fn leave(&mut self, address: IpAddr) {
         let block = Block::of(address);
@@ -157,6 +173,26 @@ mod tests {
         assert!(!admission.has_room());
         admission.recap(9, 2);
         assert!(admission.has_room() && admission.enter(a) && !admission.enter(a));
+    }
+
+    #[test]
+    fn who_is_not_named_counts_in_all_and_then_by_name() {
+        let mut admission = Admission::new(2, 1);
+        let (a, b) = (IpAddr::from([192, 0, 2, 1]), IpAddr::from([192, 0, 2, 2]));
+        admission.enter_unnamed();
+        admission.enter_unnamed();
+        assert!(!admission.has_room());
+        assert!(admission.name(a));
+        assert!(!admission.has_room());
+        assert!(!admission.name(a), "two of one address");
+        assert!(admission.has_room(), "who was refused is out");
+        admission.enter_unnamed();
+        assert!(admission.name(b));
+        admission.leave(a);
+        admission.leave(b);
+        admission.enter_unnamed();
+        admission.leave_unnamed();
+        assert_eq!((admission.live, admission.per_address.len()), (0, 0));
     }
 
     #[test]

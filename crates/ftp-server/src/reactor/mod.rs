@@ -3,6 +3,7 @@
 mod admission;
 mod crew;
 mod listener;
+mod lobby;
 mod turn;
 
 use std::collections::VecDeque;
@@ -12,6 +13,7 @@ use std::sync::atomic::AtomicU64;
 use std::time::{Duration, Instant};
 
 use ftp_proto::session::Times;
+use ipnet::IpNet;
 use mio::{Events, Interest, Poll, Token, Waker};
 
 use crate::base::{Arena, Key, Schedule, Timers};
@@ -24,6 +26,7 @@ use admission::Admission;
 pub(crate) use crew::{Desk, Mate};
 use crew::{Guest, Left};
 pub(crate) use listener::{Cover, Front, Listener};
+use lobby::Lobby;
 
 /// The waker's token; keys never reach it, since their generation leaves out the top bit.
 pub(crate) const WAKER: Token = Token(usize::MAX);
@@ -72,6 +75,8 @@ impl Home for Mailbox<Letter> {
 pub(crate) struct Bounds {
     pub(crate) max_connections: usize,
     pub(crate) max_per_address: usize,
+    /// Who is believed to say for whom it connects.
+    pub(crate) proxies: Arc<[IpNet]>,
     /// A connection whose descriptor is this high is turned away: the rest is kept for files.
     pub(crate) descriptor_ceiling: i32,
     pub(crate) buffer_bytes: usize,
@@ -129,6 +134,7 @@ pub(crate) struct Reactor {
     letters: Vec<Letter>,
     scratch: Vec<u8>,
     admission: Admission,
+    lobby: Lobby,
     /// The bounds were changed: a machine that was made before and arrives now is told.
     reloaded: bool,
     /// When draining ends by force.
@@ -152,6 +158,7 @@ impl Reactor {
             mailbox,
             memory: Memory::new(bounds.buffer_bytes),
             admission: Admission::new(bounds.max_connections, bounds.max_per_address),
+            lobby: Lobby::new(),
             commons,
             listeners: Vec::new(),
             mates: Vec::new(),

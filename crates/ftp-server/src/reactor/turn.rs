@@ -30,6 +30,9 @@ const TURN_BYTES: u64 = 4 * 1024 * 1024;
 /// room may go to another reactor.
 const RESUBMIT: Duration = Duration::from_millis(1);
 
+/// Why a connection is refused whose address has its share already.
+pub(super) const FULL: &str = "too many connections of one address";
+
 impl Reactor {
     /// Runs until drained or cut.
     ///
@@ -55,7 +58,8 @@ impl Reactor {
     fn wait(&mut self) -> io::Result<()> {
         let timeout = if self.queue.is_empty() && !self.can_accept() {
             let drain = self.drain_until;
-            let next = [self.timers.next(), self.admission.deadline(), drain];
+            let (admission, lobby) = (self.admission.deadline(), self.lobby.deadline());
+            let next = [self.timers.next(), admission, lobby, drain];
             let next = next.into_iter().flatten().min();
             let wait = next.map(|at| at.saturating_duration_since(Instant::now()));
             if self.orders.is_empty() {
@@ -91,6 +95,9 @@ impl Reactor {
                 .and_then(|number| self.listeners.get_mut(number))
             {
                 listener.ready = true;
+                continue;
+            }
+            if self.lobby.mark(event) {
                 continue;
             }
             let key = Key::from_usize(token.0);
@@ -141,6 +148,7 @@ impl Reactor {
     /// Looks at the clock for those who asked.
     fn expire(&mut self, now: Instant) {
         self.admission.expire(now);
+        self.expire_headers(now);
         while let Some(key) = self.timers.pop_due(now) {
             self.with_session(key, now, |session, context| session.expire(context));
             self.queue.push(key);
@@ -157,6 +165,7 @@ impl Reactor {
     }
 
     fn accept(&mut self, now: Instant) {
+        self.receive_headers(now);
         for number in 0..self.listeners.len() {
             for _ in 0..ACCEPTS {
                 if !self.admission.has_room() {
@@ -196,11 +205,25 @@ impl Reactor {
         let why = if stream.as_raw_fd() >= self.commons.bounds.descriptor_ceiling {
             self.admission.rest(now);
             "file descriptors run out"
+        } else if self.is_proxy(peer) {
+            return self.await_header(number, stream, peer, now);
         } else if self.admission.enter(peer.ip()) {
-            return self.open(number, stream, peer, now);
+            return self.open(number, stream, peer, now, now);
         } else {
-            "too many connections of one address"
+            FULL
         };
+        self.refuse(number, stream, peer, why, now);
+    }
+
+    /// Turns a connection away, with a word.
+    pub(super) fn refuse(
+        &mut self,
+        number: usize,
+        stream: TcpStream,
+        peer: SocketAddr,
+        why: &str,
+        now: Instant,
+    ) {
         tracing::warn!(%peer, why, "connection refused");
         self.commons.metrics.count_refused();
         if let Some(listener) = self.listeners.get(number) {
@@ -213,13 +236,20 @@ impl Reactor {
         }
     }
 
-    /// Keeps a connection, or hands it to a mate that has fewer.
-    fn open(&mut self, number: usize, stream: TcpStream, peer: SocketAddr, now: Instant) {
+    /// Keeps a connection that came at `since`, or hands it to a mate that has fewer.
+    pub(super) fn open(
+        &mut self,
+        number: usize,
+        stream: TcpStream,
+        peer: SocketAddr,
+        since: Instant,
+        now: Instant,
+    ) {
         let Some(listener) = self.listeners.get(number) else {
             return;
         };
         self.commons.metrics.count_accepted();
-        let dialect = listener.front.dialect(now);
+        let dialect = listener.front.dialect(since);
         let guest = Guest {
             stream,
             peer,
@@ -357,6 +387,7 @@ impl Reactor {
         let own = &mut self.commons.bounds;
         own.max_connections = bounds.max_connections;
         own.max_per_address = bounds.max_per_address;
+        own.proxies = bounds.proxies.clone();
         own.drain_time = bounds.drain_time;
         own.end_times = bounds.end_times;
         own.times = bounds.times;
@@ -365,6 +396,7 @@ impl Reactor {
         self.admission
             .recap(bounds.max_connections, bounds.max_per_address);
         self.reloaded = true;
+        self.lobby.rearm(now);
         for key in self.sessions.keys() {
             self.retime(key, now);
             // Driving it arms its timer anew.
@@ -387,6 +419,7 @@ impl Reactor {
         }
         tracing::info!(sessions = self.sessions.len(), "draining");
         self.listeners.clear();
+        self.clear_lobby();
         self.drain_until = Some(now + self.commons.bounds.drain_time);
         for key in self.sessions.keys() {
             self.with_session(key, now, |session, context| session.drain(context));
@@ -396,6 +429,7 @@ impl Reactor {
 
     fn cut(&mut self, now: Instant, why: &str, ended: Ended) {
         self.listeners.clear();
+        self.clear_lobby();
         for key in self.sessions.keys() {
             self.with_session(key, now, |session, context| session.cut(why, context));
             self.close(key, now);
