@@ -54,6 +54,8 @@ struct Shared {
 
 struct Plan {
     target: SocketAddr,
+    /// What each connection begins with, before anything of the client's.
+    header: Vec<u8>,
     fault: Fault,
     way: Way,
     /// How many more connections suffer; the later ones are healthy.
@@ -70,6 +72,7 @@ impl Proxy {
         let addr = listener.local_addr().unwrap();
         let plan = Plan {
             target,
+            header: Vec::new(),
             fault,
             way,
             times,
@@ -88,6 +91,14 @@ impl Proxy {
             move || shared.accept(&listener)
         });
         Self { addr, shared }
+    }
+
+    /// A healthy proxy that begins every connection to `target` with `header`.
+    #[must_use]
+    pub fn telling(target: SocketAddr, header: &[u8]) -> Self {
+        let proxy = Self::start(target, Fault::Healthy, Way::Up, 0);
+        proxy.shared.plan.lock().unwrap().header = header.to_vec();
+        proxy
     }
 
     /// Where it listens.
@@ -145,9 +156,12 @@ impl Shared {
             plan.times = plan.times.saturating_sub(1);
             let (fault, way) = (if sick { plan.fault } else { Fault::Healthy }, plan.way);
             // A server that is away is seen by the client as a connection that ends.
-            let Ok(server) = TcpStream::connect(plan.target) else {
+            let Ok(mut server) = TcpStream::connect(plan.target) else {
                 continue;
             };
+            if server.write_all(&plan.header).is_err() {
+                continue;
+            }
             let pair = [Arc::new(client), Arc::new(server)];
             plan.live.insert(number, pair.clone());
             drop(plan);

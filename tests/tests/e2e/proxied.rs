@@ -3,9 +3,10 @@
 use std::fs;
 use std::time::Duration;
 
-use ftp_tests::files::{Scratch, random_bytes};
+use ftp_tests::files::{Scratch, random_bytes, sha256, sha256_of};
 use ftp_tests::peer::code;
-use ftp_tests::{Options, Peer, SOON, Server, eventually};
+use ftp_tests::proxy::Proxy;
+use ftp_tests::{Client, Options, Peer, SOON, Server, eventually};
 use rustix::process::Signal;
 use serde_json::Value;
 
@@ -69,6 +70,28 @@ fn the_told_address_is_the_sessions() {
             let peer = peers(&server).pop().unwrap();
             assert!(peer.starts_with(told), "{peer}, not {told}");
         }
+    }
+}
+
+#[test]
+fn tls_begins_behind_the_header() {
+    let scratch = Scratch::new("proxied-tls");
+    let state = scratch.join("state").display().to_string();
+    let server = behind(&["--tls-mode", "on", "--state-dir", &state]);
+    let file = scratch.file("f", 3, 3_000_000);
+    for header in [CLIENT, BINARY] {
+        let proxy = Proxy::telling(server.addr(), header);
+        let client = || Client::of(proxy.addr()).args(["--pin", &server.pin()]);
+        client()
+            .args(["put", file.to_str().unwrap(), "f"])
+            .run()
+            .ok();
+        let got = client().args(["get", "f", "-"]).run().ok();
+        assert_eq!(sha256(&got.stdout), sha256_of(&file));
+    }
+    eventually("all have ended", SOON, || peers(&server).len() >= 4);
+    for peer in peers(&server) {
+        assert!(peer.starts_with("192.0.2.1:"), "{peer}");
     }
 }
 
