@@ -233,7 +233,7 @@ impl Server {
         pin.unwrap_or_default()
     }
 
-    /// The log's whole lines, read as JSON.
+    /// The log's whole lines, read as JSON, without words to a person.
     ///
     /// # Panics
     /// If a line is not.
@@ -243,6 +243,7 @@ impl Server {
         let whole = log.rfind('\n').map_or("", |end| &log[..end]);
         whole
             .lines()
+            .filter(|line| !line.starts_with("ftp-server: "))
             .map(|line| {
                 serde_json::from_str(line).unwrap_or_else(|error| panic!("{error}: {line}"))
             })
