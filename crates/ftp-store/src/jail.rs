@@ -102,6 +102,11 @@ impl Jail {
         self.resolve(path, flags).map(Arc::new)
     }
 
+    /// The root itself, which tells one store from another.
+    pub(crate) fn held_root(&self) -> &Arc<OwnedFd> {
+        &self.root
+    }
+
     /// The root, opened anew for reading its names.
     pub(crate) fn root(&self) -> Result<OwnedFd, Errno> {
         reopen(&self.root)

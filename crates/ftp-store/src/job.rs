@@ -8,6 +8,7 @@ use ftp_proto::session::{DiskOp, Fault, JobId, Outcome};
 
 use crate::block::Block;
 use crate::error::misuse;
+use crate::nearby::Nearby;
 use crate::ops;
 use crate::slot::{Slot, State};
 use crate::store::Shared;
@@ -69,7 +70,29 @@ pub(crate) enum Effect {
     Verified(Box<Verified>),
 }
 
-pub(crate) fn run(shared: &Arc<Shared>, job: Job) -> Run {
+impl Job {
+    /// Whether it is a whole upload: from its first step to its name, in one trip.
+    #[must_use]
+    pub fn is_whole_upload(&self) -> bool {
+        let first = matches!(
+            self.steps.first(),
+            Some(Step::Op {
+                op: DiskOp::Create { .. },
+                ..
+            })
+        );
+        let last = matches!(
+            self.steps.last(),
+            Some(Step::Op {
+                op: DiskOp::Commit { .. },
+                ..
+            })
+        );
+        first && last
+    }
+}
+
+pub(crate) fn run(shared: &Arc<Shared>, job: Job, nearby: &mut Nearby) -> Run {
     let mut done = Done {
         slot: job.slot,
         outcomes: Vec::new(),
@@ -89,7 +112,7 @@ pub(crate) fn run(shared: &Arc<Shared>, job: Job) -> Run {
             }
             Step::Op { job, op } => {
                 let index = done.outcomes.len();
-                let outcome = match ops::perform(shared, &mut done.slot, op) {
+                let outcome = match ops::perform(shared, &mut done.slot, op, nearby) {
                     Ok(Effect::Told(outcome)) => outcome,
                     Ok(Effect::Unsynced(outcome)) => {
                         unsynced.push(index);

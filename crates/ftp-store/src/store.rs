@@ -3,6 +3,7 @@
 //! It owns no thread: whoever calls [`Store::run`] lends the one it runs on, and may be blocked.
 
 use std::path::Path;
+use std::sync::atomic::{AtomicBool, Ordering};
 use std::sync::{Arc, Mutex};
 use std::time::{Duration, SystemTime};
 
@@ -14,6 +15,7 @@ use crate::jail::Jail;
 use crate::job::{self, Job, Run};
 use crate::listing::Listings;
 use crate::live::Partials;
+use crate::nearby::Nearby;
 use crate::partial::Safety;
 use crate::sweep::{self, SweepReport, Walk};
 use crate::sync::Dirty;
@@ -70,10 +72,22 @@ pub(crate) struct Shared {
     pub(crate) partials: Arc<Partials>,
     pub(crate) safety: Arc<Safety>,
     pub(crate) nameless: Nameless,
+    /// The last upload found its name taken: the next one had better look first.
+    pub(crate) crowded: AtomicBool,
     /// Names of folders that are being listed.
     pub(crate) listings: Listings,
     /// How far the sweep has come.
     pub(crate) walk: Mutex<Walk>,
+}
+
+impl Shared {
+    /// Notes whether an upload found its name taken.
+    pub(crate) fn note_crowded(&self, taken: bool) {
+        // Mostly it is as it was: then all workers may keep the line in their caches.
+        if self.crowded.load(Ordering::Relaxed) != taken {
+            self.crowded.store(taken, Ordering::Relaxed);
+        }
+    }
 }
 
 impl Store {
@@ -91,6 +105,7 @@ impl Store {
                 dirty: Dirty::default(),
                 partials: Arc::default(),
                 nameless: Nameless::default(),
+                crowded: AtomicBool::new(false),
                 listings: Listings::default(),
                 walk: Mutex::default(),
             }),
@@ -112,7 +127,14 @@ impl Store {
     /// Does all steps of a job, in order. Blocks; never panics on what a peer sent.
     #[must_use]
     pub fn run(&self, job: Job) -> Run {
-        job::run(&self.shared, job)
+        self.run_near(job, &mut Nearby::default())
+    }
+
+    /// The same for one of several jobs that were all asked for before the first of them began, and
+    /// that share `nearby`.
+    #[must_use]
+    pub fn run_near(&self, job: Job, nearby: &mut Nearby) -> Run {
+        job::run(&self.shared, job, nearby)
     }
 
     /// Looks at up to `budget` names and removes the leftovers among them: temp files of processes

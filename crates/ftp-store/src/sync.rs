@@ -196,7 +196,7 @@ impl Waiting {
         let dir = Arc::clone(upload.dir());
         let result = synced
             .at(&path)
-            .and_then(|()| upload.publish(level, &shared.digests));
+            .and_then(|()| upload.publish(level, &shared));
         let moved = matches!(result, Ok(Outcome::Committed { .. }));
         Published {
             owner,

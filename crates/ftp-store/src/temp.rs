@@ -82,6 +82,15 @@ impl Temp {
         Self { dir, name: None }
     }
 
+    /// Has it get its name in another folder; `false` if it has one in the first.
+    pub(crate) fn move_to(&mut self, dir: &Arc<OwnedFd>) -> bool {
+        if self.name.is_some() {
+            return false;
+        }
+        self.dir = Arc::clone(dir);
+        true
+    }
+
     /// Gives the file its name, in the place of whatever file stands there.
     pub(crate) fn replace(&mut self, file: impl AsFd, name: &str) -> Result<(), Errno> {
         if self.name.is_none() {

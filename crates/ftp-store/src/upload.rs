@@ -17,6 +17,8 @@ use crate::error::{At, misuse, refuse};
 use crate::jail::{Jail, Place};
 use crate::live::{Tenure, Turn};
 use crate::meta::{Stat, Version};
+use crate::nearby::Nearby;
+use crate::ops::make_parents;
 use crate::partial::{self, Safety};
 use crate::store::Shared;
 use crate::sys;
@@ -31,6 +33,8 @@ pub(crate) struct Upload {
     body: Body,
     /// A partial was shown, and the sender has not said yet whether it goes on from it.
     undecided: bool,
+    /// Nobody has looked yet at what stands under the name.
+    unjudged: bool,
 }
 
 /// Where the bytes go.
@@ -53,6 +57,8 @@ pub(crate) struct Verified {
     digest: Digest,
     /// The file as its digest was noted in it.
     noted: Option<Version>,
+    /// Nobody has looked yet at what stands under the name.
+    unjudged: bool,
     /// Dropped last: until the name is settled, nobody else may have the partial.
     tenure: Option<Tenure>,
 }
@@ -66,19 +72,30 @@ pub(crate) enum Verdict {
     Skip,
 }
 
+/// What is known of the name when an upload begins.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub(crate) enum Target {
+    /// Nothing stands there.
+    Vacant,
+    /// What stands there may be replaced.
+    Taken,
+    /// Nobody has looked: it is done when the file is to get its name.
+    Unknown,
+}
+
 impl Upload {
-    /// Makes the temp file, or finds the partial. The caller has asked [`judge`], and what stands at
-    /// the place may be replaced if it is not `vacant`.
+    /// Makes the temp file, or finds the partial. The caller has asked [`judge`], unless the
+    /// target is [`Target::Unknown`].
     pub(crate) fn begin(
         shared: &Shared,
         path: VPath,
         place: Place,
         options: CreateOptions,
-        vacant: bool,
+        target: Target,
     ) -> Result<Self, Fault> {
         let (body, undecided) = match options.size.filter(|_| options.resume) {
             Some(size) => claim(shared, &place, &options, size),
-            None => fresh(shared, &place, &options, vacant).map(|body| (body, false)),
+            None => fresh(shared, &place, &options, target).map(|body| (body, false)),
         }
         .map_err(|errno| told(&path, errno))?;
         Ok(Self {
@@ -88,6 +105,7 @@ impl Upload {
             safety: Arc::clone(&shared.safety),
             body,
             undecided,
+            unjudged: target == Target::Unknown,
         })
     }
 
@@ -173,6 +191,7 @@ impl Upload {
         digest: Option<Digest>,
         size: Option<u64>,
         digests: &Digests,
+        nearby: &mut Nearby,
     ) -> Result<Verified, Fault> {
         let Self {
             path,
@@ -180,6 +199,7 @@ impl Upload {
             options,
             body,
             undecided,
+            unjudged,
             ..
         } = self;
         if undecided {
@@ -216,7 +236,8 @@ impl Upload {
             .then(|| digests.note(bytes.file(), found))
             .flatten();
         if let Some(mode) = options.mode {
-            give_mode(bytes.file(), mode).at(&path)?;
+            let made_with = tenure.is_none().then(|| first_mode(&options));
+            give_mode(bytes.file(), mode, made_with, &place.dir, nearby).at(&path)?;
         }
         Ok(Verified {
             path,
@@ -227,6 +248,7 @@ impl Upload {
             size: bytes.len(),
             digest: found,
             noted,
+            unjudged,
             tenure,
         })
     }
@@ -270,9 +292,9 @@ fn fresh(
     shared: &Shared,
     place: &Place,
     options: &CreateOptions,
-    vacant: bool,
+    target: Target,
 ) -> Result<Body, Errno> {
-    if vacant {
+    if target != Target::Taken {
         let mode = first_mode(options);
         if let Some((temp, file)) = shared.nameless.create(&place.dir, mode) {
             return Ok(Body::Once(temp, Bytes::new(file)));
@@ -295,11 +317,25 @@ fn first_mode(options: &CreateOptions) -> Mode {
 }
 
 /// The umask or the folder may have made another one of it; mostly they have not.
-fn give_mode(file: &OwnedFd, mode: u32) -> Result<(), Errno> {
-    if Stat::of(file)?.mode() == mode & 0o777 {
+fn give_mode(
+    file: &OwnedFd,
+    mode: u32,
+    made_with: Option<Mode>,
+    dir: &Arc<OwnedFd>,
+    nearby: &mut Nearby,
+) -> Result<(), Errno> {
+    let mode = mode & 0o777;
+    let as_asked = made_with == Some(Mode::from_raw_mode(mode));
+    if as_asked && nearby.gives(dir, mode) {
         return Ok(());
     }
-    sys::set_mode(file, mode)
+    if Stat::of(file)?.mode() != mode {
+        return sys::set_mode(file, mode);
+    }
+    if as_asked {
+        nearby.note_mode(dir, mode);
+    }
+    Ok(())
 }
 
 /// The partial of an earlier attempt, or a new one, and whether there is something in it to decide on.
@@ -346,8 +382,15 @@ impl Verified {
     pub(crate) fn publish(
         mut self,
         durability: Durability,
-        digests: &Digests,
+        shared: &Shared,
     ) -> Result<Outcome, Fault> {
+        if self.unjudged {
+            if self.takes_free_name(shared)? {
+                return Ok(self.committed(durability, shared));
+            }
+            // Refused like one that was looked at before it began.
+            judge(&shared.jail, &self.path, &self.place, &self.options)?;
+        }
         let Place { dir, name } = &self.place;
         let (temp, file) = (&mut self.temp, &self.file);
         if self.tenure.is_some() {
@@ -370,14 +413,39 @@ impl Verified {
             },
         };
         moved.at(&self.path)?;
-        if let Some(noted) = &self.noted {
-            digests.settle(&self.file, noted, self.digest);
+        Ok(self.committed(durability, shared))
+    }
+
+    /// Gives the file its name if nothing has it; says whether it did.
+    fn takes_free_name(&mut self, shared: &Shared) -> Result<bool, Fault> {
+        let mut claimed = self.temp.claim(&self.file, &self.place.name);
+        if claimed == Err(Errno::NOENT) && self.options.parents {
+            // The folder was removed since it was opened; a file without a name can still go elsewhere.
+            make_parents(shared, &self.path)?;
+            let place = shared.jail.place(&self.path)?;
+            if self.temp.move_to(&place.dir) {
+                self.place = place;
+                claimed = self.temp.claim(&self.file, &self.place.name);
+            }
         }
-        Ok(Outcome::Committed {
+        let free = match claimed {
+            Ok(()) => true,
+            Err(Errno::EXIST) => false,
+            Err(error) => return Err(error).at(&self.path),
+        };
+        shared.note_crowded(!free);
+        Ok(free)
+    }
+
+    fn committed(&self, durability: Durability, shared: &Shared) -> Outcome {
+        if let Some(noted) = &self.noted {
+            shared.digests.settle(&self.file, noted, self.digest);
+        }
+        Outcome::Committed {
             size: self.size,
             digest: self.digest,
             durability,
-        })
+        }
     }
 }
 

@@ -18,7 +18,7 @@ use std::thread::{Builder, JoinHandle};
 use std::time::Duration;
 use std::{io, mem};
 
-use ftp_store::{Done, Job, Parked, Run, Store, sync_round};
+use ftp_store::{Done, Job, Nearby, Parked, Run, Store, sync_round};
 
 use crate::base::Key;
 
@@ -64,7 +64,13 @@ struct Errand<M> {
     home: Arc<Mailbox<M>>,
 }
 
-type RunJob = dyn Fn(&Store, Job) -> Run + Send + Sync;
+impl<M> Errand<M> {
+    fn is_small_upload(&self) -> bool {
+        self.order.job.is_whole_upload()
+    }
+}
+
+type RunJob = dyn Fn(&Store, Job, &mut Nearby) -> Run + Send + Sync;
 type SyncRound = dyn Fn(Vec<Parked>) -> Vec<Done> + Send + Sync;
 
 /// The two blocking calls, so that a test can stand in for them.
@@ -86,7 +92,7 @@ impl<M: From<Letter> + Send + 'static> Pool<M> {
         slow_disk: Option<Duration>,
     ) -> io::Result<Self> {
         let hands = Hands {
-            run: Box::new(Store::run),
+            run: Box::new(Store::run_near),
             sync: Box::new(sync_round),
             slow_disk,
         };
@@ -96,7 +102,7 @@ impl<M: From<Letter> + Send + 'static> Pool<M> {
     fn with_hands(workers: usize, bound: usize, hands: Hands) -> io::Result<Self> {
         let hands = Arc::new(hands);
         let mut pool = Self {
-            queue: Arc::new(Queue::new(bound)),
+            queue: Arc::new(Queue::new(bound, workers)),
             syncer: Arc::new(Syncer::default()),
             workers: Vec::with_capacity(workers.max(1)),
             sync_thread: None,

@@ -7,6 +7,9 @@ use std::time::Duration;
 
 use super::{Errand, Mailbox, Order};
 
+/// Most errands that a worker takes at once.
+pub(super) const BATCH: usize = 16;
+
 /// A queue between reactors and workers.
 pub(super) struct Queue<M> {
     state: Mutex<State<M>>,
@@ -14,6 +17,8 @@ pub(super) struct Queue<M> {
     work: Condvar,
     /// Most errands that wait.
     bound: usize,
+    /// Who shares them.
+    workers: usize,
 }
 
 struct State<M> {
@@ -24,8 +29,8 @@ struct State<M> {
 }
 
 impl<M> Queue<M> {
-    /// An empty queue.
-    pub(super) fn new(bound: usize) -> Self {
+    /// An empty queue for so many workers.
+    pub(super) fn new(bound: usize, workers: usize) -> Self {
         Self {
             state: Mutex::new(State {
                 waiting: VecDeque::new(),
@@ -34,6 +39,7 @@ impl<M> Queue<M> {
             }),
             work: Condvar::new(),
             bound: bound.max(1),
+            workers: workers.max(1),
         }
     }
 
@@ -58,15 +64,27 @@ impl<M> Queue<M> {
         }
     }
 
-    /// The next errand; waits for one. `None` says that it is time to stop.
-    pub(super) fn next(&self) -> Option<Errand<M>> {
+    /// Puts the next errand into `batch`, which is empty; waits for one. `false` says that it is time to stop.
+    ///
+    /// Where many wait, small uploads are taken several at once, up to `most`, but never more than this worker's share:
+    /// consecutive ones mostly go into one folder, where several workers would only stand in each other's way.
+    pub(super) fn next(&self, batch: &mut Vec<Errand<M>>, most: usize) -> bool {
         let mut state = self.lock();
         loop {
             if state.stopping {
-                return None;
+                return false;
             }
             if let Some(errand) = state.waiting.pop_front() {
-                return Some(errand);
+                let share = (state.waiting.len() / self.workers).min(most.saturating_sub(1));
+                let more = if errand.is_small_upload() { share } else { 0 };
+                batch.push(errand);
+                for _ in 0..more {
+                    if !state.waiting.front().is_some_and(Errand::is_small_upload) {
+                        break;
+                    }
+                    batch.extend(state.waiting.pop_front());
+                }
+                return true;
             }
             state.idle += 1;
             state = self

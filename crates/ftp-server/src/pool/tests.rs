@@ -131,7 +131,7 @@ fn op(job: u64, op: DiskOp) -> Step {
 
 fn hands() -> Hands {
     Hands {
-        run: Box::new(Store::run),
+        run: Box::new(Store::run_near),
         sync: Box::new(sync_round),
         slow_disk: None,
     }
@@ -212,9 +212,9 @@ fn what_does_not_fit_stays_with_the_asker() {
         1,
         3,
         Hands {
-            run: Box::new(move |store, job| {
+            run: Box::new(move |store, job, nearby| {
                 at_the_gate.pass(1);
-                store.run(job)
+                store.run_near(job, nearby)
             }),
             ..hands()
         },
@@ -233,10 +233,10 @@ fn what_does_not_fit_stays_with_the_asker() {
 
 #[test]
 fn a_panic_is_an_answer_and_the_worker_goes_on() {
-    let run = |store: &Store, job: Job| {
+    let run = |store: &Store, job: Job, nearby: &mut Nearby| {
         let trips = |step: &Step| matches!(step, Step::Op { op: DiskOp::Stat { path }, .. } if path.as_str() == "trip");
         assert!(!job.steps.iter().any(trips), "a trip wire");
-        store.run(job)
+        store.run_near(job, nearby)
     };
     let mut desk = Desk::new(
         1,
@@ -254,6 +254,49 @@ fn a_panic_is_an_answer_and_the_worker_goes_on() {
     for (letter, path) in desk.settle(orders).iter().zip(paths) {
         assert_eq!(broke(letter), path == "trip");
         assert_eq!(letter.done.fault.is_some(), path == "trip");
+    }
+}
+
+#[test]
+fn small_uploads_are_taken_several_at_once_but_no_more_than_a_share() {
+    let queue = Queue::<Letter>::new(1000, 2);
+    let desk = Desk::new(1, 1, hands());
+    let mut orders: VecDeque<_> = (0..12).map(|lane| desk.put(lane)).collect();
+    orders.push_back(desk.stat(12, ""));
+    orders.extend((13..100).map(|lane| desk.put(lane)));
+    queue.push(&mut orders, &desk.mailbox);
+    let mut sizes = Vec::new();
+    while queue.len() > 0 {
+        let mut batch = Vec::new();
+        assert!(queue.next(&mut batch, 16));
+        sizes.push(batch.len());
+    }
+    // Up to another kind, that alone, then as many as are allowed, and at last half of what is left.
+    assert_eq!(sizes[..6], [12, 1, 16, 16, 16, 16]);
+    assert_eq!(sizes[6..], [12, 6, 3, 1, 1]);
+    queue.stop();
+    assert!(!queue.next(&mut Vec::new(), 16));
+}
+
+#[test]
+fn a_panic_in_a_batch_is_the_answer_of_one() {
+    let run = |store: &Store, job: Job, nearby: &mut Nearby| {
+        let trips = |step: &Step| matches!(step, Step::Op { op: DiskOp::Create { path, .. }, .. } if path.as_str() == "file-7");
+        assert!(!job.steps.iter().any(trips), "a trip wire");
+        store.run_near(job, nearby)
+    };
+    let mut desk = Desk::new(
+        1,
+        100,
+        Hands {
+            run: Box::new(run),
+            ..hands()
+        },
+    );
+    let orders: Vec<_> = (0..40).map(|lane| desk.put(lane)).collect();
+    for letter in desk.settle(orders) {
+        assert_eq!(broke(&letter), letter.lane == 7);
+        assert_eq!(committed(&letter), letter.lane != 7);
     }
 }
 

@@ -1,32 +1,38 @@
 //! `Create`, `Continue` and `Commit`: an upload from its first byte to its name.
 
 use std::os::fd::AsFd;
+use std::sync::atomic::Ordering;
 
 use ftp_proto::session::{CreateOptions, Fault, FaultKind, Outcome};
-use ftp_proto::{Digest, Durability, VPath};
+use ftp_proto::{Digest, Durability, IfExists, VPath};
 use rustix::fs::fstatfs;
 use rustix::io::Errno;
 
 use super::{make_dir, vacant, writable};
 use crate::error::{At, misuse};
+use crate::jail::Place;
 use crate::job::Effect;
 use crate::meta::Stat;
+use crate::nearby::Nearby;
 use crate::slot::{Slot, State};
 use crate::store::Shared;
-use crate::upload::{Upload, Verdict, judge};
+use crate::upload::{Target, Upload, Verdict, judge};
 use crate::{pages, sys};
 
 /// From this size on the disk is asked for the room before the first byte comes.
 const RESERVE_FROM: u64 = 1024 * 1024;
+/// Bytes of the largest file that may be written before it is known whether its name is free.
+const LOOK_LATE_UP_TO: u64 = 64 * 1024;
 
 pub(super) fn create(
     shared: &Shared,
     slot: &mut Slot,
     path: VPath,
     options: CreateOptions,
+    nearby: &mut Nearby,
 ) -> Result<Outcome, Fault> {
     vacant(slot)?;
-    match begin(shared, path, options) {
+    match begin(shared, path, options, nearby) {
         Ok(Some(upload)) => {
             let partial = upload.partial();
             slot.state = State::Writing(Box::new(upload));
@@ -44,10 +50,26 @@ pub(super) fn create(
 }
 
 /// The upload, or `None` if the target is to be kept.
-fn begin(shared: &Shared, path: VPath, options: CreateOptions) -> Result<Option<Upload>, Fault> {
+fn begin(
+    shared: &Shared,
+    path: VPath,
+    options: CreateOptions,
+    nearby: &mut Nearby,
+) -> Result<Option<Upload>, Fault> {
     writable(shared, &path)?;
     if path.is_root() {
         return Err(Errno::ISDIR).at(&path);
+    }
+    // Only where a folder that is removed meanwhile is noticed in time to make it anew.
+    let near = may_look_late(shared, &options)
+        .then(|| nearby.place(&shared.jail, &path))
+        .flatten();
+    if let Some(place) = near {
+        match begin_at(shared, path.clone(), place, options.clone()) {
+            // The folder at hand was removed: perhaps there is a new one, or one is to be made.
+            Err(fault) if fault.kind == FaultKind::NotFound => nearby.forget(),
+            other => return other,
+        }
     }
     let place = match shared.jail.place(&path) {
         Err(fault) if fault.kind == FaultKind::NotFound && options.parents => {
@@ -56,16 +78,43 @@ fn begin(shared: &Shared, path: VPath, options: CreateOptions) -> Result<Option<
         }
         other => other?,
     };
-    let vacant = match judge(&shared.jail, &path, &place, &options)? {
-        Verdict::Skip => return Ok(None),
-        Verdict::Create => true,
-        Verdict::Replace => false,
+    nearby.keep(&shared.jail, &path, &place);
+    begin_at(shared, path, place, options)
+}
+
+fn begin_at(
+    shared: &Shared,
+    path: VPath,
+    place: Place,
+    options: CreateOptions,
+) -> Result<Option<Upload>, Fault> {
+    let target = if may_look_late(shared, &options) {
+        Target::Unknown
+    } else {
+        let verdict = judge(&shared.jail, &path, &place, &options)?;
+        shared.note_crowded(verdict != Verdict::Create);
+        match verdict {
+            Verdict::Skip => return Ok(None),
+            Verdict::Create => Target::Vacant,
+            Verdict::Replace => Target::Taken,
+        }
     };
-    let mut upload = Upload::begin(shared, path, place, options, vacant)?;
+    let mut upload = Upload::begin(shared, path, place, options, target)?;
     if upload.partial().is_none() {
         make_room(&mut upload)?;
     }
     Ok(Some(upload))
+}
+
+/// Whether it is soon enough to look at what stands under the name when the file is to get it. A small
+/// file costs little if that is a refusal; mostly nothing stands there, and the look is saved.
+fn may_look_late(shared: &Shared, options: &CreateOptions) -> bool {
+    let small = options.size.is_some_and(|size| size <= LOOK_LATE_UP_TO);
+    let plain = match options.if_exists {
+        IfExists::Replace | IfExists::Fail => true,
+        IfExists::Skip | IfExists::Newer => false,
+    };
+    small && plain && !options.resume && !shared.crowded.load(Ordering::Relaxed)
 }
 
 /// Once it is known where the bytes go.
@@ -115,13 +164,13 @@ pub(super) fn commit(
     slot: &mut Slot,
     digest: Option<Digest>,
     size: Option<u64>,
+    nearby: &mut Nearby,
 ) -> Result<Effect, Fault> {
     match std::mem::take(&mut slot.state) {
         State::Writing(upload) => {
-            let digests = &shared.digests;
-            let verified = upload.verify(digest, size, digests)?;
+            let verified = upload.verify(digest, size, &shared.digests, nearby)?;
             match shared.options.durability {
-                Durability::None => Ok(Effect::Told(verified.publish(Durability::None, digests)?)),
+                Durability::None => Ok(Effect::Told(verified.publish(Durability::None, shared)?)),
                 Durability::Full | Durability::Data => Ok(Effect::Verified(Box::new(verified))),
             }
         }

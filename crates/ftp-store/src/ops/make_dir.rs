@@ -36,7 +36,7 @@ pub(super) fn make_dir(shared: &Shared, path: &VPath, parents: bool) -> Result<E
 }
 
 /// Makes the folders above `path` that are missing.
-pub(super) fn make_parents(shared: &Shared, path: &VPath) -> Result<(), Fault> {
+pub(crate) fn make_parents(shared: &Shared, path: &VPath) -> Result<(), Fault> {
     let mut missing = Vec::new();
     let mut above = path.split_last().map(|(dir, _)| dir);
     while let Some(dir) = above.take_if(|dir| !dir.is_root()) {

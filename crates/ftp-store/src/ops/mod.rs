@@ -16,13 +16,20 @@ use std::sync::Arc;
 use ftp_proto::VPath;
 use ftp_proto::session::{DiskOp, Fault, FaultKind, Outcome};
 
+pub(crate) use self::make_dir::make_parents;
 use crate::error::{misuse, refuse};
 use crate::job::Effect;
+use crate::nearby::Nearby;
 use crate::slot::{Slot, State};
 use crate::store::Shared;
 
 /// Does one operation on the file in `slot`, or on a path beneath the root.
-pub(crate) fn perform(shared: &Arc<Shared>, slot: &mut Slot, op: DiskOp) -> Result<Effect, Fault> {
+pub(crate) fn perform(
+    shared: &Arc<Shared>,
+    slot: &mut Slot,
+    op: DiskOp,
+    nearby: &mut Nearby,
+) -> Result<Effect, Fault> {
     let outcome = match op {
         DiskOp::Open { path, inline } => read::open(shared, slot, path, inline)?,
         DiskOp::Warm {
@@ -31,9 +38,11 @@ pub(crate) fn perform(shared: &Arc<Shared>, slot: &mut Slot, op: DiskOp) -> Resu
             digest,
             last,
         } => read::warm(shared, slot, offset, len, digest, last)?,
-        DiskOp::Create { path, options } => create::create(shared, slot, path, options)?,
+        DiskOp::Create { path, options } => create::create(shared, slot, path, options, nearby)?,
         DiskOp::Continue { keep } => create::resume(slot, keep)?,
-        DiskOp::Commit { digest, size } => return create::commit(shared, slot, digest, size),
+        DiskOp::Commit { digest, size } => {
+            return create::commit(shared, slot, digest, size, nearby);
+        }
         DiskOp::Abort | DiskOp::Release => {
             slot.state = State::Empty;
             Outcome::Ended
@@ -54,9 +63,18 @@ pub(crate) fn perform(shared: &Arc<Shared>, slot: &mut Slot, op: DiskOp) -> Resu
         } => checksum::checksum(shared, &path, algorithm, offset, len)?,
         DiskOp::SetMeta { path, mtime, mode } => set_meta::set_meta(shared, &path, mtime, mode)?,
         DiskOp::Space { path } => space::space(shared, &path)?,
-        DiskOp::MakeDir { path, parents } => return make_dir::make_dir(shared, &path, parents),
-        DiskOp::Rename { from, to, replace } => return rename::rename(shared, &from, &to, replace),
-        DiskOp::Remove { path, recursive } => return remove::remove(shared, &path, recursive),
+        DiskOp::MakeDir { path, parents } => {
+            nearby.forget();
+            return make_dir::make_dir(shared, &path, parents);
+        }
+        DiskOp::Rename { from, to, replace } => {
+            nearby.forget();
+            return rename::rename(shared, &from, &to, replace);
+        }
+        DiskOp::Remove { path, recursive } => {
+            nearby.forget();
+            return remove::remove(shared, &path, recursive);
+        }
     };
     Ok(Effect::Told(outcome))
 }

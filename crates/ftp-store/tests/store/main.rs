@@ -18,6 +18,7 @@ mod digests;
 mod jail;
 mod list;
 mod names;
+mod near;
 mod race;
 mod read;
 mod resume;
