@@ -168,6 +168,21 @@ impl Disk {
                 *slot = Slot::Empty;
                 Ok(Outcome::Ended)
             }
+            DiskOp::List { .. }
+            | DiskOp::Stat { .. }
+            | DiskOp::Digest { .. }
+            | DiskOp::Checksum { .. }
+            | DiskOp::SetMeta { .. }
+            | DiskOp::Space { .. }
+            | DiskOp::MakeDir { .. }
+            | DiskOp::Rename { .. }
+            | DiskOp::Remove { .. } => self.by_name(op),
+        }
+    }
+
+    /// What needs no open file.
+    fn by_name(&mut self, op: DiskOp) -> Result<Outcome, Fault> {
+        match op {
             DiskOp::List {
                 path,
                 after,
@@ -203,11 +218,10 @@ impl Disk {
                 ..
             } => {
                 let len = self.fs.open(&path).map_err(fault)?.meta().size;
-                let len = len
-                    .checked_sub(offset)
-                    .map(|rest| asked.unwrap_or(rest).min(rest));
+                let rest = len.checked_sub(offset);
+                let rest = rest.ok_or_else(|| fault(FaultKind::BadRange))?;
+                let len = asked.unwrap_or(rest).min(rest);
                 let hex = "0".into();
-                let len = len.ok_or_else(|| fault(FaultKind::BadRange))?;
                 Ok(Outcome::Summed { hex, len })
             }
             // Nothing of a world depends on times and modes.
@@ -231,6 +245,13 @@ impl Disk {
                 self.fs.remove(&path, recursive).map_err(fault)?;
                 Ok(Outcome::Ended)
             }
+            DiskOp::Open { .. }
+            | DiskOp::Warm { .. }
+            | DiskOp::Create { .. }
+            | DiskOp::Continue { .. }
+            | DiskOp::Commit { .. }
+            | DiskOp::Abort
+            | DiskOp::Release => Err(fault(FaultKind::Internal)),
         }
     }
 
