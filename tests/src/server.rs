@@ -106,7 +106,7 @@ impl Options {
 /// A running daemon; killed when dropped.
 pub struct Server {
     process: Process,
-    addr: SocketAddr,
+    addrs: Vec<SocketAddr>,
     root: PathBuf,
     log: PathBuf,
     ended: Option<ExitStatus>,
@@ -158,9 +158,9 @@ impl Server {
         command.stderr(File::create(&log).unwrap());
         let mut process = Process::spawn(&mut command);
         match first_line(&mut process) {
-            Some(addr) => Ok(Self {
+            Some(addrs) => Ok(Self {
                 process,
-                addr,
+                addrs,
                 root,
                 log,
                 ended: None,
@@ -176,7 +176,13 @@ impl Server {
     /// Where it listens.
     #[must_use]
     pub fn addr(&self) -> SocketAddr {
-        self.addr
+        self.addrs[0]
+    }
+
+    /// Where it listens besides: the native addresses first, then those of standard FTP, then those of FTPS.
+    #[must_use]
+    pub fn addrs(&self) -> &[SocketAddr] {
+        &self.addrs
     }
 
     /// Its root folder.
@@ -327,8 +333,8 @@ pub struct Failed {
     pub log: String,
 }
 
-/// Reads `listening on ADDR`; `None` if the process ends before.
-fn first_line(process: &mut Process) -> Option<SocketAddr> {
+/// Reads `listening on ADDR, ADDR`; `None` if the process ends before.
+fn first_line(process: &mut Process) -> Option<Vec<SocketAddr>> {
     let stdout = process.child().stdout.as_mut()?;
     let end = Instant::now() + SOON;
     let mut line = Vec::new();
@@ -342,10 +348,12 @@ fn first_line(process: &mut Process) -> Option<SocketAddr> {
         line.push(byte[0]);
     }
     let line = String::from_utf8(line).unwrap();
-    let addr = line.trim_end().strip_prefix("listening on ");
+    let addrs = line.trim_end().strip_prefix("listening on ");
+    let addrs = addrs.unwrap_or_else(|| panic!("an odd first line: {line:?}"));
     Some(
-        addr.unwrap_or_else(|| panic!("an odd first line: {line:?}"))
-            .parse()
-            .unwrap(),
+        addrs
+            .split(", ")
+            .map(|addr| addr.parse().unwrap())
+            .collect(),
     )
 }

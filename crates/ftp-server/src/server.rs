@@ -21,13 +21,16 @@ use crate::metrics::Metrics;
 use crate::pool::{Mailbox, Pool};
 pub use crate::reactor::Ended;
 use crate::reactor::{Bounds, Commons, Cover, Desk, Front, Letter, Listener, Mate, Reactor};
-use crate::session::{Bandwidth, EndTimes, Entry, Transfers};
+use crate::session::{Bandwidth, EndTimes, Entry, SecondRules, Transfers};
 pub use crate::session::{Rate, Rates};
 use crate::sweeper::Sweeper;
 
+mod ftp;
 mod live;
 mod tls;
 
+use ftp::FtpFront;
+pub use ftp::{FtpConfig, Masquerade, Resume, Told};
 use live::Live;
 pub use tls::{Certificate, Oldest, TlsConfig, TlsOn, is_loopback};
 
@@ -71,6 +74,8 @@ pub struct ServerConfig {
     pub rates: Rates,
     /// Most transfers of one address at a time; `None` is no limit.
     pub transfers_per_address: Option<u32>,
+    /// Standard FTP.
+    pub ftp: FtpConfig,
     /// For tests: every disk job sleeps first.
     pub slow_disk: Option<Duration>,
 }
@@ -82,6 +87,8 @@ pub enum StartError {
     Root(PathBuf, String),
     /// An address cannot be listened on.
     Listen(SocketAddr, io::Error),
+    /// The address that clients are to be told cannot be found out.
+    Masquerade(String),
     /// The certificate, or what goes with it, cannot be used.
     Tls(ftp_tls::Error),
     /// The system refused something else.
@@ -97,6 +104,10 @@ impl fmt::Display for StartError {
                 "cannot listen on {address}: another program does already; choose another port with --listen"
             ),
             Self::Listen(address, error) => write!(f, "cannot listen on {address}: {error}"),
+            Self::Masquerade(why) => write!(
+                f,
+                "cannot tell clients an address (--ftp-masquerade): {why}"
+            ),
             Self::Tls(error) => write!(f, "cannot speak TLS: {error}"),
             Self::System(what, error) => write!(f, "cannot {what}: {error}"),
         }
@@ -332,7 +343,6 @@ fn listen(
     certificate: Option<&Certificate>,
 ) -> Result<(Vec<SocketAddr>, Vec<Listener>), StartError> {
     let mut listeners = Vec::new();
-    let mut addresses = Vec::new();
     let security = certificate.map(|certificate| {
         let words = refusal(live, Code::BadFrame, "this port speaks TLS: use --tls");
         Arc::new(certificate.security(words))
@@ -343,13 +353,24 @@ fn listen(
             Some(_) | None => Cover::Plain,
         };
         let front = Box::new(NativeFront::new(live.clone(), cover));
-        let listener = Listener::bind(*address, front)
-            .and_then(|listener| Ok((listener.local_addr()?, listener)));
-        let (real, listener) = listener.map_err(|error| StartError::Listen(*address, error))?;
-        addresses.push(real);
-        listeners.push(listener);
+        listeners.push(bind(*address, front)?);
     }
-    Ok((addresses, listeners))
+    let rules = Arc::new(config.ftp.rules().map_err(StartError::Masquerade)?);
+    for (address, implicit) in config.ftp.addresses() {
+        let certificate = certificate.cloned();
+        let place = (address, implicit);
+        let front = FtpFront::new(live.clone(), place, certificate, &config.ftp, rules.clone());
+        listeners.push(bind(address, Box::new(front))?);
+    }
+    let addresses = listeners.iter().map(|(real, _)| *real).collect();
+    let listeners = listeners.into_iter().map(|(_, listener)| listener);
+    Ok((addresses, listeners.collect()))
+}
+
+fn bind(address: SocketAddr, front: Box<dyn Front>) -> Result<(SocketAddr, Listener), StartError> {
+    Listener::bind(address, front)
+        .and_then(|listener| Ok((listener.local_addr()?, listener)))
+        .map_err(|error| StartError::Listen(address, error))
 }
 
 /// A last frame for somebody who is turned away.
@@ -396,5 +417,9 @@ impl Front for NativeFront {
 
     fn cover(&self) -> Cover {
         self.cover.clone()
+    }
+
+    fn second(&self) -> Option<Arc<SecondRules>> {
+        None
     }
 }

@@ -8,11 +8,14 @@ use std::sync::{Arc, PoisonError, RwLock};
 
 use rustls::crypto::ring;
 use rustls::pki_types::CertificateDer;
-use rustls::server::WebPkiClientVerifier;
+use rustls::server::{ServerSessionMemoryCache, WebPkiClientVerifier};
 use rustls::{RootCertStore, ServerConfig, SupportedProtocolVersion, version};
 
 use crate::identity::{Identity, certificates};
 use crate::{Error, Fingerprint};
+
+/// Sessions of TLS 1.2 that a configuration of its own remembers by number.
+const OWN_SESSIONS: usize = 4;
 
 /// The user for whom a client's certificate stands. It was verified before it is asked about.
 pub type UserOf = dyn Fn(&CertificateDer<'_>) -> Option<String> + Send + Sync;
@@ -87,6 +90,22 @@ impl Acceptor {
     pub fn current(&self) -> Arc<ServerConfig> {
         let config = self.config.read().unwrap_or_else(PoisonError::into_inner);
         Arc::clone(&config)
+    }
+
+    /// The same for other protocols than the listener's own: its connections are told by `alpn`. With `own_tickets` no
+    /// session resumes by them that was begun under another configuration, nor the other way round.
+    ///
+    /// # Errors
+    /// If there is no randomness for the keys of tickets.
+    pub fn derived(&self, alpn: &[&[u8]], own_tickets: bool) -> Result<Arc<ServerConfig>, Error> {
+        let mut config = ServerConfig::clone(&self.current());
+        config.alpn_protocols = alpn.iter().map(|name| name.to_vec()).collect();
+        if own_tickets {
+            config.ticketer = ring::Ticketer::new().map_err(Error::new)?;
+            // For clients that take no tickets under TLS 1.2 (curl is one).
+            config.session_storage = ServerSessionMemoryCache::new(OWN_SESSIONS);
+        }
+        Ok(Arc::new(config))
     }
 
     /// Of the key that new handshakes show.

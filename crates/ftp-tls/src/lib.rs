@@ -21,6 +21,9 @@ pub use identity::{Identity, certificates};
 /// What the two ends call the native protocol in the handshake (ALPN, RFC 7301).
 pub const ALPN_NATIVE: &[u8] = b"muxftp/1";
 
+/// What standard FTP is called there: control, data, and one client's own name for it.
+pub const ALPN_FTP: &[&[u8]] = &[b"ftp", b"ftp-data", b"x-filezilla-ftp"];
+
 /// Why a certificate, a key or a configuration cannot be used.
 #[derive(Debug)]
 pub struct Error {

@@ -126,7 +126,8 @@ pub enum Input {
         /// Why, for people.
         why: String,
     },
-    /// A channel that was to be closed after its last byte is closed, and the peer has taken all of it.
+    /// A channel that was to be closed after its last byte is closed: the kernel has every byte, and our end is shut (close_notify
+    /// before, under TLS). Whether the peer has read it nobody can say; it need not have closed its end, for it may wait for words first.
     Closed {
         /// Which channel.
         channel: Channel,

@@ -1,5 +1,12 @@
 //! A generational slab: a key outlives its value, and a stale key finds nothing.
 
+/// The bit that tells a further socket's number from a key: generations leave it out.
+const FURTHER: usize = 1 << 63;
+/// Bits of the slot in such a number; the serial stands above them.
+const FURTHER_INDEX_BITS: u32 = 24;
+/// Slots that can have further sockets: all but some, whose numbers would be those of reserved tokens.
+const FURTHER_INDEX_MAX: u32 = (1 << FURTHER_INDEX_BITS) - 1024;
+
 /// Names one tenant of an [`Arena`]; never names the next tenant of the same slot.
 #[derive(Clone, Copy, Debug, PartialEq, Eq, Hash, PartialOrd, Ord)]
 pub(crate) struct Key {
@@ -23,6 +30,31 @@ impl Key {
             index: number as u32,
             generation: (number >> 32) as u32,
         }
+    }
+
+    /// The key as a number for the `serial`-th further socket of the tenant: never the number of a key, and never that of
+    /// another such socket, unless 256 lie between them. `None` for a slot so high that no number is left.
+    pub(crate) fn to_further(self, serial: u8) -> Option<usize> {
+        let fits = self.index < FURTHER_INDEX_MAX && self.generation < 1 << 31;
+        fits.then_some(
+            FURTHER
+                | (self.generation as usize) << 32
+                | usize::from(serial) << FURTHER_INDEX_BITS
+                | self.index as usize,
+        )
+    }
+
+    /// The inverse of [`Key::to_further`].
+    #[allow(clippy::cast_possible_truncation, reason = "takes the parts out")]
+    pub(crate) fn from_further(number: usize) -> Option<(Self, u8)> {
+        if number & FURTHER == 0 {
+            return None;
+        }
+        let key = Self {
+            index: number as u32 & ((1 << FURTHER_INDEX_BITS) - 1),
+            generation: ((number & !FURTHER) >> 32) as u32,
+        };
+        Some((key, (number >> FURTHER_INDEX_BITS) as u8))
     }
 
     /// The slot, for side tables; two tenants of one slot share it.

@@ -13,7 +13,7 @@ use ftp_proto::{Durability, Limits};
 
 use super::layers::{Loaded, Problem};
 use super::settings::{LogFormat, LogLevel, Settings};
-use crate::server::{Rate, Rates, ServerConfig, TlsConfig, TlsOn, is_loopback};
+use crate::server::{FtpConfig, Rate, Rates, ServerConfig, TlsConfig, TlsOn, is_loopback};
 
 /// Fewest workers by default: a disk serves several at once even where there is one core.
 const WORKERS: usize = 4;
@@ -45,6 +45,7 @@ impl Config {
             origin: loaded.origins.get("users").cloned(),
             why: error.to_string(),
         })?;
+        let ftp = ftp(&settings);
         let cores = available_parallelism().map_or(1, usize::from);
         let limits = Limits {
             hello_time: settings.hello_timeout,
@@ -78,6 +79,7 @@ impl Config {
                 tls,
                 rates,
                 transfers_per_address: transfers,
+                ftp,
                 slow_disk: (slow_disk > 0).then(|| Duration::from_millis(slow_disk)),
             },
             log_format: settings.log_format,
@@ -142,14 +144,31 @@ fn users(settings: &Settings) -> Result<Option<Arc<Users>>, LoadError> {
 
 /// Beyond loopback without users only where it was said.
 fn check_listen(settings: &Settings) -> Result<(), String> {
-    let mut listen = settings.listen.iter();
-    match listen.find(|address| !is_loopback(address)) {
+    match addresses(settings).find(|address| !is_loopback(address)) {
         Some(address) if !settings.allow_anonymous && settings.users.is_none() => Err(format!(
             "refusing to listen on {address}: that is beyond this machine, and whoever reaches it could read and \
              write everything in the root. Listen on 127.0.0.1, give --users FILE, or say --allow-anonymous if that is what you want."
         )),
         Some(_) | None => Ok(()),
     }
+}
+
+fn ftp(settings: &Settings) -> FtpConfig {
+    FtpConfig {
+        listen: settings.ftp_listen.clone(),
+        implicit: settings.ftps_listen.clone(),
+        passive_ports: settings.ftp_passive_ports.clone(),
+        masquerade: settings.ftp_masquerade.clone(),
+        active: settings.ftp_active,
+        resume: settings.ftp_data_tls_resume,
+        plaintext: settings.allow_plaintext,
+    }
+}
+
+/// Everywhere the server is to listen.
+fn addresses(settings: &Settings) -> impl Iterator<Item = &SocketAddr> {
+    let ftp = settings.ftp_listen.iter().chain(&settings.ftps_listen);
+    settings.listen.iter().chain(ftp)
 }
 
 /// What the settings on TLS come to together; or the setting that is wrong, and why.
@@ -164,10 +183,14 @@ fn tls(settings: &Settings) -> Result<TlsConfig, (&'static str, String)> {
             return Err(("tls_key", why.to_owned()));
         }
     };
-    let mut listen = settings.listen.iter();
-    if settings.tls_mode == TlsOn::Nowhere
+    let off = settings.tls_mode == TlsOn::Nowhere;
+    if off && !settings.ftps_listen.is_empty() {
+        let why = "ftps-listen speaks TLS, and --tls-mode off wants none: leave one of them out";
+        return Err(("tls_mode", why.to_owned()));
+    }
+    if off
         && !settings.allow_plaintext
-        && let Some(address) = listen.find(|address| !is_loopback(address))
+        && let Some(address) = addresses(settings).find(|address| !is_loopback(address))
     {
         let why = format!(
             "refusing to listen on {address} without TLS: that is beyond this machine, and everybody on the way could read and \

@@ -8,6 +8,7 @@ mod config;
 mod descriptors;
 mod file;
 mod kind;
+mod kind_ftp;
 mod layers;
 mod logging;
 mod reload;

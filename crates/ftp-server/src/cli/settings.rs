@@ -4,6 +4,7 @@
 //! A setting is added by a row here and by its use, mostly in `config`.
 
 use std::net::SocketAddr;
+use std::ops::RangeInclusive;
 use std::path::PathBuf;
 use std::time::Duration;
 
@@ -14,8 +15,9 @@ use super::kind::{
     Addresses, AutoCount, Count, Folder, Form, Kind, MaybePath, Networks, Rate, Size, Switch, Time,
     Words,
 };
+use super::kind_ftp::{Masquerades, MaybeAddresses, PortRange};
 use super::layers::Layers;
-use crate::server::{Oldest, TlsOn};
+use crate::server::{Masquerade, Oldest, Resume, TlsOn};
 
 /// When a new value is obeyed.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
@@ -180,6 +182,21 @@ settings! {
     tls_client_ca: Option<PathBuf> = MaybePath { absent: "none" }, "none", Live;
     /// The oldest version of TLS to speak.
     tls_min: Oldest = VERSIONS, "1.3", Live;
+    /// Where to listen for standard FTP; may be given more than once. TLS begins when the client asks for it (`AUTH TLS`); beyond
+    /// loopback it has to ask, unless `allow-plaintext` is given.
+    ftp_listen: Vec<SocketAddr> = MaybeAddresses, "none", Restart;
+    /// Where to listen for standard FTP with TLS from the first byte (FTPS, customarily port 990); may be given more than once.
+    ftps_listen: Vec<SocketAddr> = MaybeAddresses, "none", Restart;
+    /// The ports for FTP's data connections, to be opened in a firewall: `50000-50999`; `any`: whichever is free.
+    ftp_passive_ports: Option<RangeInclusive<u16>> = PortRange, "any", Restart;
+    /// The address that clients of FTP are told for data connections: `auto`, the one at which they reached the server; an address, or a
+    /// name that is looked up at the start. `NETWORK=ADDRESS`, besides, is for the clients of a network: `10.0.0.0/8=auto`.
+    ftp_masquerade: Vec<Masquerade> = Masquerades, "auto", Restart;
+    /// Connect to clients of FTP that ask for it (`PORT`, `EPRT`).
+    ftp_active: bool = ON_OFF, "on", Restart;
+    /// Whether FTP's data connections have to resume the TLS session of their control connection: `require`, or nobody proves that they belong
+    /// to the same client; `prefer`, they may; `off`, nobody looks.
+    ftp_data_tls_resume: Resume = RESUME, "require", Restart;
     /// The folder for what the server makes and keeps; `auto` is `$STATE_DIRECTORY`, `$XDG_STATE_HOME/ftp-server` or
     /// `~/.local/state/ftp-server`.
     state_dir: Option<PathBuf> = MaybePath { absent: "auto" }, "auto", Restart;
@@ -195,6 +212,14 @@ const TLS: Words<TlsOn> = Words(&[
     ("auto", TlsOn::BeyondLoopback),
     ("on", TlsOn::Everywhere),
     ("off", TlsOn::Nowhere),
+]);
+
+const ON_OFF: Words<bool> = Words(&[("on", true), ("off", false)]);
+
+const RESUME: Words<Resume> = Words(&[
+    ("require", Resume::Require),
+    ("prefer", Resume::Prefer),
+    ("off", Resume::Off),
 ]);
 
 const VERSIONS: Words<Oldest> = Words(&[("1.2", Oldest::Tls12), ("1.3", Oldest::Tls13)]);

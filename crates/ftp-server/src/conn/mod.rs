@@ -6,12 +6,14 @@
 
 mod inbox;
 mod outbox;
+mod port;
 mod tls;
 mod transport;
 
 #[cfg(test)]
 mod tests;
 
+use std::net::{IpAddr, SocketAddr};
 use std::sync::Arc;
 use std::{io, mem};
 
@@ -24,7 +26,9 @@ use crate::base::Readiness;
 pub(crate) use self::inbox::Inbox;
 use self::outbox::Outbox;
 pub(crate) use self::outbox::{Flush, FlushState};
-pub(crate) use self::tls::Security;
+pub(crate) use self::port::{Port, Ports};
+pub use self::tls::Resume;
+pub(crate) use self::tls::{Place, Security};
 use self::transport::Transport;
 pub(crate) use self::transport::tune;
 
@@ -66,7 +70,7 @@ enum Securing {
     /// It is, or it is not to be.
     No,
     /// Once so many bytes, queued before, are sent.
-    After(Box<(u64, Arc<Security>)>),
+    After(Box<(u64, Arc<Security>, Place)>),
     /// The handshake is under way: no payload comes or goes.
     Shaking,
 }
@@ -128,9 +132,61 @@ impl Conn {
         }
     }
 
+    /// Begins to connect from an address of this machine; [`Conn::connected`] says how that went.
+    ///
+    /// # Errors
+    /// What the system says of `socket(2)`, `bind(2)` or `connect(2)`.
+    pub(crate) fn connect(from: IpAddr, to: SocketAddr) -> io::Result<Self> {
+        let stream = port::connect(from, to)?;
+        let mut conn = Self::new(stream);
+        conn.ready = Readiness::default();
+        Ok(conn)
+    }
+
+    /// Whether what [`Conn::connect`] began has come to an end, and to which.
+    pub(crate) fn connected(&mut self) -> Option<io::Result<()>> {
+        if !self.ready.writable {
+            return None;
+        }
+        let stream = self.transport.source();
+        match stream
+            .take_error()
+            .and_then(|error| error.map_or(Ok(()), Err))
+        {
+            Err(error) => Some(Err(error)),
+            Ok(()) => match stream.peer_addr() {
+                Ok(_) => {
+                    self.ready.readable = true;
+                    Some(Ok(()))
+                }
+                Err(error) if error.kind() == io::ErrorKind::NotConnected => {
+                    self.ready.writable = false;
+                    None
+                }
+                Err(error) => Some(Err(error)),
+            },
+        }
+    }
+
+    /// Our own address.
+    pub(crate) fn local_addr(&mut self) -> io::Result<SocketAddr> {
+        self.transport.source().local_addr()
+    }
+
+    /// Dropping it will be a reset: the peer cannot take what it got for the whole.
+    pub(crate) fn reset_at_close(&self) {
+        // If not even that can be had, it ends without a reset; the protocol's own words still say that it failed.
+        self.transport.reset_at_close().ok();
+    }
+
+    /// Whether it broke.
+    pub(crate) fn is_lost(&self) -> bool {
+        self.input == Direction::Lost || self.output == Direction::Lost
+    }
+
     /// Wraps the connection in TLS once what is queued now is sent. What comes before the handshake is dropped.
-    pub(crate) fn start_tls(&mut self, security: Arc<Security>) {
-        self.securing = Securing::After(Box::new((self.outbox.len(), security)));
+    pub(crate) fn start_tls(&mut self, security: Arc<Security>, place: Place) {
+        self.securing = Securing::After(Box::new((self.outbox.len(), security, place)));
     }
 
     /// Whether TLS was asked for and is not up: no payload comes or goes.
@@ -145,7 +201,7 @@ impl Conn {
         {
             // What a stranger put in before the handshake must not pass for what came within TLS.
             self.inbox.clear();
-            if let Err(error) = self.transport.wrap(Arc::clone(&waits.1)) {
+            if let Err(error) = self.transport.wrap(Arc::clone(&waits.1), waits.2) {
                 self.lose();
                 return Secure::Lost(error);
             }

@@ -6,9 +6,10 @@
 use std::fmt;
 use std::io::{self, IoSlice, Read as _};
 use std::net::Shutdown;
-use std::sync::Arc;
+use std::sync::{Arc, OnceLock};
 
 use ftp_store::ReadFile;
+use ftp_tls::rustls::ServerConfig;
 use ftp_tls::{Acceptor, Engine, NotTls, Socket};
 use mio::net::TcpStream;
 use rustix::buffer::spare_capacity;
@@ -26,12 +27,74 @@ pub(crate) struct Security {
     acceptor: Arc<Acceptor>,
     /// What a peer is told, as plain bytes, that does not speak TLS.
     to_plain: Vec<u8>,
+    /// What one session has of its own, if it has.
+    own: Option<Own>,
+}
+
+/// The tickets of one session: its further connections resume by them, and nobody else's do.
+struct Own {
+    config: OnceLock<Arc<ServerConfig>>,
+    alpn: &'static [&'static [u8]],
+    resume: Resume,
+}
+
+/// Whether a session's further connections have to resume the TLS session of its first.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub enum Resume {
+    /// They have to: so nobody else can have made them.
+    Require,
+    /// They can.
+    Prefer,
+    /// Nobody looks; the tickets are good for every session.
+    Off,
 }
 
 impl Security {
     /// Shows what `acceptor` holds, and tells `to_plain` to those who speak no TLS.
     pub(crate) fn new(acceptor: Arc<Acceptor>, to_plain: Vec<u8>) -> Self {
-        Self { acceptor, to_plain }
+        Self {
+            acceptor,
+            to_plain,
+            own: None,
+        }
+    }
+
+    /// The same for one session alone, over connections that speak one of `alpn`.
+    pub(crate) fn of_session(
+        acceptor: Arc<Acceptor>,
+        to_plain: Vec<u8>,
+        alpn: &'static [&'static [u8]],
+        resume: Resume,
+    ) -> Self {
+        let config = OnceLock::new();
+        Self {
+            acceptor,
+            to_plain,
+            own: Some(Own {
+                config,
+                alpn,
+                resume,
+            }),
+        }
+    }
+
+    /// What the next handshake uses: of a session with its own, always the same.
+    fn config(&self) -> io::Result<Arc<ServerConfig>> {
+        let Some(own) = &self.own else {
+            return Ok(self.acceptor.current());
+        };
+        if let Some(config) = own.config.get() {
+            return Ok(Arc::clone(config));
+        }
+        let config = self.acceptor.derived(own.alpn, own.resume != Resume::Off);
+        let config = config.map_err(io::Error::other)?;
+        Ok(Arc::clone(own.config.get_or_init(|| config)))
+    }
+
+    fn demands_resumption(&self) -> bool {
+        self.own
+            .as_ref()
+            .is_some_and(|own| own.resume == Resume::Require)
     }
 }
 
@@ -41,11 +104,22 @@ impl fmt::Debug for Security {
     }
 }
 
+/// Which connection of a session it is.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub(crate) enum Place {
+    /// The one that the session is made of.
+    First,
+    /// Another, which may have to prove that it belongs to the first.
+    Further,
+}
+
 /// One wrapped connection.
 #[derive(Debug)]
 pub(super) struct Tls {
     engine: Engine,
     security: Arc<Security>,
+    /// It counts only as the continuation of an earlier session.
+    must_resume: bool,
 }
 
 /// The socket beneath, as the engine wants it.
@@ -71,9 +145,10 @@ impl Socket for Raw<'_> {
 
 impl Tls {
     /// A handshake that has not begun, with what the acceptor shows now.
-    pub(super) fn new(security: Arc<Security>) -> io::Result<Self> {
+    pub(super) fn new(security: Arc<Security>, place: Place) -> io::Result<Self> {
         Ok(Self {
-            engine: Engine::server(security.acceptor.current())?,
+            engine: Engine::server(security.config()?)?,
+            must_resume: place == Place::Further && security.demands_resumption(),
             security,
         })
     }
@@ -92,6 +167,10 @@ impl Tls {
             resumed = self.engine.is_resumed(),
             "secured"
         );
+        if self.must_resume && !self.engine.is_resumed() {
+            let why = "it does not resume the TLS session of the control connection";
+            return Err(io::Error::new(io::ErrorKind::PermissionDenied, why));
+        }
         let certificate = self.engine.peer_certificate();
         Ok(certificate.and_then(|certificate| self.security.acceptor.user_of(certificate)))
     }

@@ -15,7 +15,7 @@ use ftp_tls::rustls::{ClientConfig, RootCertStore};
 use ftp_tls::{ALPN_NATIVE, Identity, Oldest, ServerOptions};
 
 use super::*;
-use crate::conn::{Conn, FlushState, Linger, Read, Secure};
+use crate::conn::{Conn, FlushState, Linger, Place, Read, Secure};
 
 const NAME: &str = "server.example";
 
@@ -75,7 +75,7 @@ fn rig() -> Rig {
         config: Arc::new(config),
         _state: state,
     };
-    rig.conn.start_tls(Arc::new(security));
+    rig.conn.start_tls(Arc::new(security), Place::First);
     rig
 }
 
@@ -116,7 +116,7 @@ fn what_was_queued_before_goes_plain_and_the_rest_within() {
     rig.conn.securing = crate::conn::Securing::No;
     rig.conn.send(b"go ahead\n".to_vec());
     rig.conn.inbox.append(b"injected");
-    rig.conn.start_tls(security);
+    rig.conn.start_tls(security, Place::First);
     rig.conn.send(b"within".to_vec());
     let mut peer = rig.peer.0.try_clone().unwrap();
     let config = Arc::clone(&rig.config);

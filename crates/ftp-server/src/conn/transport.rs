@@ -14,7 +14,7 @@ use rustix::io::Errno;
 use rustix::net::{SendAncillaryBuffer, SendFlags};
 use socket2::{SockRef, Socket, TcpKeepalive};
 
-use super::tls::{Security, Tls};
+use super::tls::{Place, Security, Tls};
 
 /// After so much silence the kernel asks whether the peer is still there.
 const KEEPALIVE_IDLE: Duration = Duration::from_secs(60);
@@ -51,6 +51,8 @@ pub(crate) fn tune(listener: &Socket) -> io::Result<()> {
         .with_time(KEEPALIVE_IDLE)
         .with_interval(KEEPALIVE_INTERVAL)
         .with_retries(KEEPALIVE_COUNT);
+    // Urgent bytes stay among the others: nobody here reads them by themselves.
+    listener.set_out_of_band_inline(true)?;
     listener.set_tcp_nodelay(true)?;
     listener.set_tcp_keepalive(&keepalive)
 }
@@ -67,8 +69,8 @@ impl Transport {
     }
 
     /// Wraps what comes and goes from now on.
-    pub(super) fn wrap(&mut self, security: Arc<Security>) -> io::Result<()> {
-        self.tls = Some(Box::new(Tls::new(security)?));
+    pub(super) fn wrap(&mut self, security: Arc<Security>, place: Place) -> io::Result<()> {
+        self.tls = Some(Box::new(Tls::new(security, place)?));
         Ok(())
     }
 
@@ -128,6 +130,11 @@ impl Transport {
     /// Keeps the kernel from holding more than about `bytes` that we have not read (SO_RCVBUF of socket(7)).
     pub(super) fn bound_unread(&self, bytes: usize) -> io::Result<()> {
         SockRef::from(&self.stream).set_recv_buffer_size(bytes)
+    }
+
+    /// The end will be a reset (`SO_LINGER` of socket(7)): nobody is to take what came for the whole.
+    pub(super) fn reset_at_close(&self) -> io::Result<()> {
+        SockRef::from(&self.stream).set_linger(Some(Duration::ZERO))
     }
 
     /// Bytes of memory that the wrapping holds.

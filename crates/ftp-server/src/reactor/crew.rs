@@ -13,6 +13,7 @@ use mio::net::TcpStream;
 use super::Letter;
 use super::listener::Cover;
 use crate::pool::Mailbox;
+use crate::session::SecondRules;
 
 /// A connection on its way to the reactor that will serve it.
 pub(crate) struct Guest {
@@ -20,6 +21,7 @@ pub(crate) struct Guest {
     pub(super) peer: SocketAddr,
     pub(super) dialect: Box<dyn Dialect>,
     pub(super) cover: Cover,
+    pub(super) second: Option<Arc<SecondRules>>,
 }
 
 impl fmt::Debug for Guest {

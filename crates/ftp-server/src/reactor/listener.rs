@@ -10,6 +10,7 @@ use mio::net::TcpListener;
 use socket2::{Domain, Protocol, Socket, Type};
 
 use crate::conn::{self, Security};
+use crate::session::SecondRules;
 
 /// Connections that the kernel keeps for us until we accept them.
 const BACKLOG: i32 = 4096;
@@ -22,6 +23,8 @@ pub(crate) trait Front: Send {
     fn refusal(&self) -> &[u8];
     /// Whether, and when, a connection is wrapped in TLS.
     fn cover(&self) -> Cover;
+    /// How its sessions come to data connections, if they do.
+    fn second(&self) -> Option<Arc<SecondRules>>;
 }
 
 /// Whether, and when, a connection is wrapped in TLS.
@@ -32,7 +35,6 @@ pub(crate) enum Cover {
     /// Before the first byte of the dialect.
     First(Arc<Security>),
     /// When the machine asks for it.
-    #[allow(dead_code, reason = "the native dialect has no such verb")]
     Asked(Arc<Security>),
 }
 

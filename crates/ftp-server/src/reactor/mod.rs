@@ -226,6 +226,8 @@ impl Reactor {
             rates: &self.commons.bounds.rates,
             transfers: &self.commons.transfers,
             transfers_per_address: self.commons.bounds.transfers_per_address,
+            registry: self.poll.registry(),
+            descriptor_ceiling: self.commons.bounds.descriptor_ceiling,
         };
         let result = work(&mut session, &mut context);
         self.sessions.give_back(key, session);

@@ -14,7 +14,7 @@ use mio::{Interest, Token};
 use super::crew::{Guest, Left, least_loaded};
 use super::{Bounds, Cover, Ended, LISTENERS, LISTENERS_MAX, Letter, Reactor, WAKER};
 use crate::base::Key;
-use crate::conn::Conn;
+use crate::conn::{Conn, Place};
 use crate::logins::Ruling;
 use crate::session::{Drive, Session};
 
@@ -98,6 +98,13 @@ impl Reactor {
                 continue;
             }
             if self.lobby.mark(event) {
+                continue;
+            }
+            if let Some((key, serial)) = Key::from_further(token.0) {
+                if let Some(session) = self.sessions.get_mut(key) {
+                    session.mark_second(serial, event);
+                    self.queue.push(key);
+                }
                 continue;
             }
             let key = Key::from_usize(token.0);
@@ -255,6 +262,7 @@ impl Reactor {
             peer,
             dialect,
             cover: listener.front.cover(),
+            second: listener.front.second(),
         };
         match least_loaded(&mut self.mates, self.sessions.len()) {
             Some(mate) => mate.send(guest),
@@ -269,6 +277,7 @@ impl Reactor {
             peer,
             dialect,
             cover,
+            second,
         } = guest;
         let id = self.commons.last_id.fetch_add(1, Ordering::Relaxed) + 1;
         let (entry, times) = (self.commons.entry.clone(), self.commons.bounds.end_times);
@@ -276,7 +285,7 @@ impl Reactor {
         let security = match cover {
             Cover::Plain => None,
             Cover::First(security) => {
-                conn.start_tls(Arc::clone(&security));
+                conn.start_tls(Arc::clone(&security), Place::First);
                 Some(security)
             }
             Cover::Asked(security) => Some(security),
@@ -293,8 +302,9 @@ impl Reactor {
             return self.farewell(peer);
         }
         tracing::debug!(session = id, %peer, "session began");
-        let session =
-            Session::new(id, peer, conn, dialect, entry, times, now).with_security(security);
+        let session = Session::new(id, peer, conn, dialect, entry, times, now)
+            .with_security(security)
+            .with_second(second);
         self.sessions.give_back(key, session);
         self.with_session(key, now, |session, context| session.meter(context));
         if self.reloaded {

@@ -5,10 +5,10 @@
 
 use std::sync::{Arc, Mutex, PoisonError};
 
-use ftp_proto::native;
 use ftp_proto::wire::LoginWanted;
+use ftp_proto::{native, rfc959};
 
-use super::ServerConfig;
+use super::{ServerConfig, ftp};
 
 /// The present configuration of those who make sessions.
 pub(super) struct Live {
@@ -19,6 +19,8 @@ pub(super) struct Live {
 struct Current {
     /// What new sessions of our own protocol begin with.
     native: Arc<native::Config>,
+    /// What sessions of standard FTP do, before it is said how they are protected.
+    ftp: rfc959::Config,
 }
 
 impl Live {
@@ -41,6 +43,13 @@ impl Live {
         let current = current.unwrap_or_else(PoisonError::into_inner);
         current.native.clone()
     }
+
+    /// What a session of standard FTP begins with.
+    pub(super) fn ftp(&self) -> rfc959::Config {
+        let current = self.current.lock();
+        let current = current.unwrap_or_else(PoisonError::into_inner);
+        current.ftp.clone()
+    }
 }
 
 impl Current {
@@ -56,6 +65,7 @@ impl Current {
                     None => LoginWanted::Required,
                 }),
             }),
+            ftp: ftp::machine(config),
         }
     }
 }

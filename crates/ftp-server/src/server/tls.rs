@@ -9,7 +9,7 @@ use ftp_tls::rustls::pki_types::CertificateDer;
 use ftp_tls::{ALPN_NATIVE, Acceptor, Error, Fingerprint, ServerOptions};
 
 use super::ServerConfig;
-use crate::conn::Security;
+use crate::conn::{Resume, Security};
 
 /// Where TLS is spoken, and what is shown there.
 #[derive(Clone, Debug, Default, PartialEq, Eq)]
@@ -92,23 +92,41 @@ pub struct Certificate {
 impl Certificate {
     /// What `config` says, if it says TLS anywhere; a first start makes a certificate where none is named.
     pub(super) fn new(config: &ServerConfig) -> Result<Option<Self>, Error> {
-        if !config.listen.iter().any(|it| config.tls.covers(it)) {
+        let ftp = config.ftp.addresses();
+        let mut listen = config.listen.clone();
+        listen.extend(ftp.map(|(address, _)| address));
+        // Where FTP's clients can ask for TLS, they get it as soon as there is anything to show.
+        let asked = config.tls.files.is_some() && !config.ftp.listen.is_empty();
+        let needed = !config.ftp.implicit.is_empty()
+            || listen.iter().any(|it| config.tls.covers(it))
+            || asked && config.tls.on != TlsOn::Nowhere;
+        if !needed {
             return Ok(None);
         }
-        let options = config.tls.options(&config.listen, &[ALPN_NATIVE]);
+        let options = config.tls.options(&listen, &[ALPN_NATIVE]);
         // A verified certificate stands for the first name it carries.
         let user_of =
             |certificate: &CertificateDer<'_>| ftp_tls::names(certificate).into_iter().next();
         let acceptor = Acceptor::new(&options, Box::new(user_of))?;
         Ok(Some(Self {
             acceptor: Arc::new(acceptor),
-            listen: config.listen.clone(),
+            listen,
         }))
     }
 
     /// What connections are wrapped in; `to_plain` is told to those who speak no TLS.
     pub(super) fn security(&self, to_plain: Vec<u8>) -> Security {
         Security::new(self.acceptor.clone(), to_plain)
+    }
+
+    /// The same for one session alone, whose further connections are held to `resume`.
+    pub(super) fn of_session(
+        &self,
+        to_plain: Vec<u8>,
+        alpn: &'static [&'static [u8]],
+        resume: Resume,
+    ) -> Security {
+        Security::of_session(self.acceptor.clone(), to_plain, alpn, resume)
     }
 
     /// Reads the files again. New handshakes see what they hold; if anything is wrong with them, nothing changes.

@@ -44,6 +44,9 @@ impl Session {
             let Some(link) = self.link(channel) else {
                 break;
             };
+            if link.opening {
+                return self.open(channel, ctx) || moved;
+            }
             if link.conn.is_securing() {
                 return self.secure(channel, ctx) || moved;
             }

@@ -26,6 +26,8 @@ pub(super) struct Link {
     pub(super) progress: Instant,
     /// The kernel was told how much it may hold for us.
     pub(super) bounded: bool,
+    /// It is being connected: nothing comes or goes.
+    pub(super) opening: bool,
     /// The outbox is flushed and the end was sent: we wait for the peer's.
     pub(super) lingering: bool,
 }
@@ -39,6 +41,7 @@ impl Link {
             text_read: TEXT_READ_FIRST,
             progress: now,
             bounded: false,
+            opening: false,
             lingering: false,
         }
     }

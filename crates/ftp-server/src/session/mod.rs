@@ -10,6 +10,7 @@ mod lane;
 mod link;
 mod memory;
 mod perform;
+mod second;
 mod transfers;
 
 use std::collections::{BTreeMap, VecDeque};
@@ -19,6 +20,7 @@ use std::time::{Duration, Instant};
 
 use ftp_proto::session::{Channel, Dialect, DiskOp, FileId, Input, JobId, Times};
 use ftp_store::Done;
+use mio::Registry;
 
 use crate::base::Key;
 use crate::conn::{Conn, Security};
@@ -34,6 +36,8 @@ use gate::Gate;
 use lane::Lane;
 use link::Link;
 pub(crate) use memory::Memory;
+use second::Second;
+pub(crate) use second::SecondRules;
 pub(crate) use transfers::Transfers;
 
 /// Rounds of one drive.
@@ -68,6 +72,10 @@ pub(crate) struct Context<'a> {
     pub(crate) transfers: &'a Arc<Transfers>,
     /// Most transfers of one address at a time.
     pub(crate) transfers_per_address: Option<u32>,
+    /// Where further sockets are watched.
+    pub(crate) registry: &'a Registry,
+    /// A socket whose descriptor is this high is not kept.
+    pub(crate) descriptor_ceiling: i32,
 }
 
 /// Where a drive left a session.
@@ -124,6 +132,8 @@ pub(crate) struct Session {
     meters: Option<Box<Meters>>,
     /// While a file is open, if transfers are counted.
     transfer: Option<transfers::Ticket>,
+    /// For data connections, where the dialect has them.
+    second: Option<Box<Second>>,
     /// The machine's deadline is not given before: the disk is at work or a limit holds up, and the peer is not to blame.
     excused: Option<Instant>,
     since: Instant,
@@ -166,6 +176,7 @@ impl Session {
             security: None,
             meters: None,
             transfer: None,
+            second: None,
             excused: None,
             since: now,
             ending: None,
@@ -177,6 +188,12 @@ impl Session {
     /// The machine may ask for TLS.
     pub(crate) fn with_security(mut self, security: Option<Arc<Security>>) -> Self {
         self.security = security;
+        self
+    }
+
+    /// The machine may ask for data connections.
+    pub(crate) fn with_second(mut self, rules: Option<Arc<SecondRules>>) -> Self {
+        self.second = rules.map(|rules| Box::new(Second::new(rules)));
         self
     }
 
@@ -206,7 +223,9 @@ impl Session {
             .deadline()
             .map(|at| self.excused.map_or(at, |until| at.max(until)));
         let meters = self.meters.as_ref().and_then(|meters| meters.wake());
-        machine.into_iter().chain(links).chain(meters).min()
+        let leaving = self.second.as_ref().and_then(|second| second.deadline());
+        let own = leaving.into_iter().chain(meters);
+        machine.into_iter().chain(links).chain(own).min()
     }
 
     /// Takes new times over, for what is waited for already too.
@@ -319,6 +338,7 @@ impl Session {
     fn rounds(&mut self, share: &mut Share, ctx: &mut Context<'_>) -> Drive {
         for _ in 0..ROUNDS {
             let mut moved = self.perform(ctx);
+            moved |= self.welcome_second(ctx);
             for channel in [Channel::CONTROL, Channel::DATA] {
                 moved |= self.feed(channel, share, ctx);
             }
@@ -327,6 +347,7 @@ impl Session {
             for channel in [Channel::CONTROL, Channel::DATA] {
                 moved |= self.flush(channel, share, ctx);
             }
+            self.settle_second(ctx);
             if self.is_over(ctx) {
                 return Drive::Over;
             }
@@ -349,6 +370,7 @@ impl Session {
         if let Some(link) = self.links.get_mut(1) {
             *link = None;
         }
+        self.second = None;
         for (file, lane) in &mut self.lanes {
             if lane.is_left_open() {
                 self.own_jobs += 1;

@@ -6,7 +6,7 @@ use ftp_proto::session::{
 
 use super::memory::SESSION_ANSWERS;
 use super::{Context, Session, Share, transfers};
-use crate::conn::{FlushState, Linger};
+use crate::conn::{FlushState, Linger, Place};
 use crate::pool::Order;
 
 impl Session {
@@ -34,24 +34,18 @@ impl Session {
                     channel,
                     flush,
                     why,
-                } => {
-                    if channel == Channel::CONTROL {
-                        self.ending.get_or_insert(why);
-                    }
-                    if !flush {
-                        self.drop_link(channel);
-                    } else if let Some(link) = self.link(channel) {
-                        link.progress = ctx.now;
-                        link.conn.close_after_flush();
-                    }
-                }
+                } => self.close(channel, flush, why, ctx),
                 Action::Report(report) => self.report(&report, ctx),
-                Action::StopListening { .. } => {}
+                Action::StopListening { .. } => self.stop_listening(),
                 Action::StartTls { channel } => self.start_tls(channel, ctx),
-                Action::Listen { channel } | Action::Connect { channel, .. } => {
-                    let why = "this server opens no second connection".to_owned();
-                    let failed = Input::OpenFailed { channel, why };
-                    self.dialect.handle(failed, ctx.now);
+                Action::Listen { channel } => {
+                    let input = self.listen(channel, ctx);
+                    self.dialect.handle(input, ctx.now);
+                }
+                Action::Connect { channel, address } => {
+                    if let Some(failed) = self.connect(channel, address, ctx) {
+                        self.dialect.handle(failed, ctx.now);
+                    }
                 }
                 Action::Login { user, password } => self.ask_login(user, password, ctx),
             }
@@ -59,10 +53,36 @@ impl Session {
         moved
     }
 
+    fn close(&mut self, channel: Channel, flush: bool, why: String, ctx: &Context<'_>) {
+        if channel == Channel::CONTROL {
+            self.ending.get_or_insert(why);
+        }
+        if flush {
+            if let Some(link) = self.link(channel) {
+                link.progress = ctx.now;
+                link.conn.close_after_flush();
+            }
+            return;
+        }
+        if channel == Channel::DATA
+            && let Some(conn) = self.conn(channel)
+        {
+            conn.reset_at_close();
+        }
+        self.drop_link(channel);
+    }
+
     /// Wraps a channel; the handshake goes on whenever the channel is fed.
     fn start_tls(&mut self, channel: Channel, ctx: &Context<'_>) {
         match (self.security.clone(), self.link(channel)) {
-            (Some(security), Some(link)) => link.conn.start_tls(security),
+            (Some(security), Some(link)) => {
+                let place = if channel == Channel::CONTROL {
+                    Place::First
+                } else {
+                    Place::Further
+                };
+                link.conn.start_tls(security, place);
+            }
             (None, Some(_)) => {
                 self.drop_link(channel);
                 let why = "this server has no certificate".to_owned();
@@ -282,7 +302,17 @@ impl Session {
         if !std::mem::replace(&mut link.lingering, true) {
             link.progress = ctx.now;
         }
-        match link.conn.linger(ctx.scratch) {
+        let lingers = link.conn.linger(ctx.scratch);
+        if channel == Channel::DATA && lingers != Linger::Flushing {
+            if link.conn.is_lost() {
+                let why = "it broke before the peer had everything".to_owned();
+                self.lose(channel, why, ctx);
+            } else {
+                self.leave_second(ctx);
+            }
+            return true;
+        }
+        match lingers {
             // It reads a bounded portion: while there is more, it is asked again.
             Linger::Flushing | Linger::Waiting => link.conn.readable(),
             Linger::Done => {
@@ -304,7 +334,7 @@ impl Session {
         self.tell(Input::Lost { channel, why }, ctx);
     }
 
-    fn drop_link(&mut self, channel: Channel) {
+    pub(super) fn drop_link(&mut self, channel: Channel) {
         if let Some(link) = self.links.get_mut(usize::from(channel.0)) {
             *link = None;
         }

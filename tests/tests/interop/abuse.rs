@@ -1,0 +1,143 @@
+//! What has gone wrong in FTP servers before, over real sockets.
+
+use std::io::{ErrorKind, Read};
+use std::net::{SocketAddr, TcpListener, TcpStream};
+
+use ftp_tests::files::{random_bytes, write_random};
+use ftp_tests::{SOON, eventually};
+use socket2::{Domain, Socket, Type};
+
+use super::control::Control;
+use super::place::server;
+
+/// From another address of this machine.
+fn connect_from_elsewhere(to: SocketAddr) -> TcpStream {
+    let socket = Socket::new(Domain::IPV4, Type::STREAM, None).unwrap();
+    let from: SocketAddr = "127.0.0.2:0".parse().unwrap();
+    socket.bind(&from.into()).unwrap();
+    socket.connect(&to.into()).unwrap();
+    let stream = TcpStream::from(socket);
+    stream.set_read_timeout(Some(SOON)).unwrap();
+    stream
+}
+
+#[test]
+fn nobody_is_connected_to_but_the_client_itself() {
+    let server = server(&[]);
+    let mut control = Control::enter(&server);
+    control.expect("PORT 127,0,0,2,200,1", "500");
+    control.expect("EPRT |1|127.0.0.2|51201|", "500");
+    control.expect("PORT 127,0,0,1,0,25", "504");
+    control.expect("EPRT |1|127.0.0.1|1023|", "504");
+    let here = TcpListener::bind("127.0.0.1:0").unwrap();
+    let port = here.local_addr().unwrap().port();
+    write_random(&server.file("file"), 1, 100_000);
+    control.expect(&format!("EPRT |1|127.0.0.1|{port}|"), "200");
+    control.say("RETR file");
+    let (mut data, _) = here.accept().unwrap();
+    let mut bytes = Vec::new();
+    data.read_to_end(&mut bytes).unwrap();
+    assert_eq!(bytes, random_bytes(1, 1 << 20)[..100_000]);
+    assert!(control.reply().starts_with("150"));
+    assert!(control.reply().starts_with("226"));
+}
+
+#[test]
+fn active_mode_can_be_switched_off() {
+    let server = server(&["--ftp-active", "off"]);
+    write_random(&server.file("file"), 1, 10);
+    let mut control = Control::enter(&server);
+    control.expect("PORT 127,0,0,1,200,1", "200");
+    control.say("RETR file");
+    let first = control.reply();
+    let last = if first.starts_with("150") {
+        control.reply()
+    } else {
+        first
+    };
+    assert!(last.starts_with("425"), "{last:?}");
+    control.expect("NOOP", "200");
+}
+
+#[test]
+fn a_stranger_gets_no_data_connection() {
+    let server = server(&[]);
+    write_random(&server.file("secret"), 2, 50_000);
+    let mut control = Control::enter(&server);
+    let address = control.passive();
+    let mut thief = connect_from_elsewhere(address);
+    let mut stolen = Vec::new();
+    // Closed with nothing said: an end or a reset.
+    match thief.read_to_end(&mut stolen) {
+        Ok(len) => assert_eq!(len, 0),
+        Err(error) => assert_eq!(error.kind(), ErrorKind::ConnectionReset),
+    }
+    control.say("RETR secret");
+    let mut data = TcpStream::connect(address).unwrap();
+    data.read_to_end(&mut stolen).unwrap();
+    assert_eq!(stolen.len(), 50_000);
+    assert!(control.reply().starts_with("150"));
+    assert!(control.reply().starts_with("226"));
+    assert!(
+        TcpStream::connect(address).is_err(),
+        "the port takes one connection"
+    );
+    eventually("the log tells", SOON, || {
+        server.log().contains("from another address")
+    });
+}
+
+#[test]
+fn a_browser_is_hung_up_on() {
+    let server = server(&[]);
+    for verb in ["GET / HTTP/1.1", "POST /x HTTP/1.1"] {
+        let mut control = Control::open(&server);
+        control.say(verb);
+        control.say("USER u");
+        while !control.reply().is_empty() {}
+    }
+}
+
+#[test]
+fn open_ports_are_one_a_session_and_end_with_it() {
+    let server = server(&[]);
+    let before = server.descriptors();
+    let mut sessions: Vec<_> = (0..100).map(|_| Control::enter(&server)).collect();
+    for control in &mut sessions {
+        for _ in 0..3 {
+            control.expect("EPSV", "229");
+        }
+    }
+    let most = before + 2 * sessions.len();
+    assert!(
+        server.descriptors() <= most,
+        "{} > {most}",
+        server.descriptors()
+    );
+    drop(sessions);
+    eventually("the ports close", SOON, || server.descriptors() <= before);
+}
+
+#[test]
+fn a_small_range_of_ports_is_enough_for_many_transfers() {
+    let low = TcpListener::bind("127.0.0.1:0")
+        .unwrap()
+        .local_addr()
+        .unwrap()
+        .port();
+    let low = low.min(60_000);
+    let range = format!("{low}-{}", low + 20);
+    let server = server(&[
+        "--ftp-passive-ports",
+        &range,
+        "--ftp-masquerade",
+        "127.0.0.1",
+    ]);
+    let mut control = Control::enter(&server);
+    for turn in 0..100 {
+        control.put("file", format!("{turn}").as_bytes());
+        assert_eq!(control.get("file"), format!("{turn}").as_bytes());
+        let port = control.passive().port();
+        assert!((low..=low + 20).contains(&port), "{port}");
+    }
+}

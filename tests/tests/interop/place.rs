@@ -1,0 +1,69 @@
+//! A server that speaks FTP in all three ways, and programs run against it.
+
+use std::process::{Command, Output};
+
+use ftp_tests::{Options, Server};
+
+/// How a client gets to TLS.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub enum Cover {
+    /// Not at all.
+    Plain,
+    /// By `AUTH TLS`.
+    Explicit,
+    /// From the first byte.
+    Implicit,
+}
+
+/// All of them.
+pub const COVERS: [Cover; 3] = [Cover::Plain, Cover::Explicit, Cover::Implicit];
+
+/// The server, with these words more.
+pub fn server(more: &[&str]) -> Server {
+    let words =
+        "--ftp-listen 127.0.0.1:0 --ftps-listen 127.0.0.1:0 --state-dir state --tls-min 1.2";
+    Server::start(
+        Options::new()
+            .args(words.split(' '))
+            .args(more.iter().copied()),
+    )
+}
+
+/// Its port for clients that go this way.
+pub fn port(server: &Server, cover: Cover) -> u16 {
+    let number = if cover == Cover::Implicit { 2 } else { 1 };
+    server.addrs()[number].port()
+}
+
+/// Whether a program is there; says so if it is not.
+pub fn have(program: &str) -> bool {
+    let found = Command::new("sh")
+        .args(["-c", &format!("command -v {program}")])
+        .output()
+        .unwrap();
+    if !found.status.success() {
+        println!("skipped: no {program} on this machine");
+    }
+    found.status.success()
+}
+
+/// Runs a program for two minutes at most.
+pub fn run(program: &str, args: &[&str]) -> Output {
+    let mut command = Command::new("timeout");
+    command
+        .args(["120", program])
+        .args(args)
+        .env("HOME", "/nonexistent");
+    command.stdin(std::process::Stdio::null()).output().unwrap()
+}
+
+/// The same, and it has to succeed.
+pub fn succeed(program: &str, args: &[&str]) {
+    let output = run(program, args);
+    let said = String::from_utf8_lossy(&output.stderr);
+    assert!(
+        output.status.success(),
+        "{program} {args:?}: {}\n{said}",
+        output.status
+    );
+}
