@@ -123,8 +123,9 @@ mod tests {
         // Three neighbours that are free now: found by asking the system for one and looking beside it.
         let free = |low: u16| (low..low + 3).all(|port| listen((LOOPBACK, port).into()).is_ok());
         let low = loop {
-            let port = listen((LOOPBACK, 0).into()).unwrap();
-            let port = port.local_addr().unwrap().port();
+            let opened = listen((LOOPBACK, 0).into()).unwrap();
+            let port = opened.local_addr().unwrap().port();
+            drop(opened);
             if port < u16::MAX - 3 && free(port) {
                 break port;
             }
