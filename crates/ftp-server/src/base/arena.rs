@@ -33,9 +33,10 @@ impl Key {
     }
 
     /// The key as a number for the `serial`-th further socket of the tenant: never the number of a key, and never that of
-    /// another such socket, unless 256 lie between them. `None` for a slot so high that no number is left.
+    /// another such socket, unless 254 lie between them. `None` for a slot so high that no number is left, and for serial 0: the
+    /// numbers that would be are those of the lobby.
     pub(crate) fn to_further(self, serial: u8) -> Option<usize> {
-        let fits = self.index < FURTHER_INDEX_MAX && self.generation < 1 << 31;
+        let fits = serial > 0 && self.index < FURTHER_INDEX_MAX && self.generation < 1 << 31;
         fits.then_some(
             FURTHER
                 | (self.generation as usize) << 32
@@ -47,14 +48,15 @@ impl Key {
     /// The inverse of [`Key::to_further`].
     #[allow(clippy::cast_possible_truncation, reason = "takes the parts out")]
     pub(crate) fn from_further(number: usize) -> Option<(Self, u8)> {
-        if number & FURTHER == 0 {
+        let serial = (number >> FURTHER_INDEX_BITS) as u8;
+        if number & FURTHER == 0 || serial == 0 {
             return None;
         }
         let key = Self {
             index: number as u32 & ((1 << FURTHER_INDEX_BITS) - 1),
             generation: ((number & !FURTHER) >> 32) as u32,
         };
-        Some((key, (number >> FURTHER_INDEX_BITS) as u8))
+        Some((key, serial))
     }
 
     /// The slot, for side tables; two tenants of one slot share it.
@@ -187,6 +189,24 @@ impl<T> Arena<T> {
 #[cfg(test)]
 mod tests {
     use super::*;
+
+    #[test]
+    fn further_sockets_have_numbers_of_their_own() {
+        let (index, generation) = (77, 0x7fff_ffff);
+        let key = Key { index, generation };
+        let number = key.to_further(9).unwrap();
+        assert_eq!(Key::from_further(number), Some((key, 9)));
+        assert_ne!(key.to_further(10), Some(number));
+        assert_eq!(Key::from_further(key.to_usize()), None);
+        assert_eq!(
+            Key::from_further(key.to_usize() | FURTHER),
+            None,
+            "the lobby's"
+        );
+        assert_eq!(key.to_further(0), None);
+        let index = FURTHER_INDEX_MAX;
+        assert_eq!(Key { index, generation }.to_further(1), None);
+    }
 
     fn insert<T>(arena: &mut Arena<T>, value: T) -> Key {
         let key = arena.reserve();

@@ -97,14 +97,14 @@ impl Reactor {
                 listener.ready = true;
                 continue;
             }
-            if self.lobby.mark(event) {
-                continue;
-            }
             if let Some((key, serial)) = Key::from_further(token.0) {
                 if let Some(session) = self.sessions.get_mut(key) {
                     session.mark_second(serial, event);
                     self.queue.push(key);
                 }
+                continue;
+            }
+            if self.lobby.mark(event) {
                 continue;
             }
             let key = Key::from_usize(token.0);

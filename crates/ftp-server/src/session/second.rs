@@ -116,7 +116,7 @@ impl Session {
         let mut port = Port::open(ip, second.rules.ports)?;
         ctx.spare(&port.socket)?;
         let address = second.rules.told(port.local_addr()?, peer);
-        second.serial = second.serial.wrapping_add(1);
+        second.serial = second.serial.checked_add(1).unwrap_or(1);
         let token = ctx.token(second.serial)?;
         ctx.registry
             .register(&mut port.socket, token, Interest::READABLE)?;
@@ -268,7 +268,7 @@ impl Session {
     /// Registers a socket as the data connection.
     fn watch(&mut self, conn: &mut Conn, ctx: &Context<'_>) -> io::Result<()> {
         let second = self.second.as_mut().ok_or_else(no_second)?;
-        second.serial = second.serial.wrapping_add(1);
+        second.serial = second.serial.checked_add(1).unwrap_or(1);
         let token = ctx.token(second.serial)?;
         let both = Interest::READABLE | Interest::WRITABLE;
         ctx.registry.register(conn.source(), token, both)
