@@ -50,8 +50,12 @@ fn neither_dialect_ever_sees_half_a_file() {
         });
         for _ in 0..TIMES {
             let ran = native().args(["cat", "/shared"]).run();
-            assert_eq!(ran.code, 0, "{}", ran.stderr);
-            assert!(is_whole(&ran.stdout));
+            // Here, too, one that is replaced meanwhile is refused in words.
+            if ran.code != 0 {
+                assert!(ran.stderr.contains("changed while"), "{}", ran.stderr);
+            } else {
+                assert!(is_whole(&ran.stdout));
+            }
         }
     });
     assert!(is_whole(&fs::read(server.file("shared")).unwrap()));
