@@ -8,13 +8,13 @@ use ftp_tests::{SOON, Server};
 use super::place::{Cover, port};
 
 /// A control connection.
-pub struct Control {
+pub(crate) struct Control {
     stream: BufReader<TcpStream>,
 }
 
 impl Control {
     /// Connects, and takes the greeting.
-    pub fn open(server: &Server) -> Self {
+    pub(crate) fn open(server: &Server) -> Self {
         let stream = TcpStream::connect(("127.0.0.1", port(server, Cover::Plain))).unwrap();
         stream.set_read_timeout(Some(SOON)).unwrap();
         let mut control = Self {
@@ -25,7 +25,7 @@ impl Control {
     }
 
     /// The same, logged in.
-    pub fn enter(server: &Server) -> Self {
+    pub(crate) fn enter(server: &Server) -> Self {
         let mut control = Self::open(server);
         control.expect("USER u", "331");
         control.expect("PASS p", "230");
@@ -34,13 +34,13 @@ impl Control {
     }
 
     /// Sends a line.
-    pub fn say(&mut self, line: &str) {
+    pub(crate) fn say(&mut self, line: &str) {
         let line = format!("{line}\r\n");
         self.stream.get_mut().write_all(line.as_bytes()).unwrap();
     }
 
     /// The next reply's last line; empty at the end of the stream.
-    pub fn reply(&mut self) -> String {
+    pub(crate) fn reply(&mut self) -> String {
         loop {
             let mut line = String::new();
             let read = self.stream.read_line(&mut line);
@@ -51,7 +51,7 @@ impl Control {
     }
 
     /// Sends a line whose reply begins so.
-    pub fn expect(&mut self, line: &str, code: &str) -> String {
+    pub(crate) fn expect(&mut self, line: &str, code: &str) -> String {
         self.say(line);
         let reply = self.reply();
         assert!(reply.starts_with(code), "{line}: {reply:?}");
@@ -59,7 +59,7 @@ impl Control {
     }
 
     /// Asks for a port.
-    pub fn passive(&mut self) -> SocketAddr {
+    pub(crate) fn passive(&mut self) -> SocketAddr {
         let reply = self.expect("PASV", "227");
         let numbers = reply.split(['(', ')']).nth(1).unwrap();
         let numbers: Vec<u8> = numbers.split(',').map(|it| it.parse().unwrap()).collect();
@@ -70,7 +70,7 @@ impl Control {
     }
 
     /// Stores a whole file.
-    pub fn put(&mut self, name: &str, bytes: &[u8]) {
+    pub(crate) fn put(&mut self, name: &str, bytes: &[u8]) {
         let address = self.passive();
         self.say(&format!("STOR {name}"));
         let mut data = TcpStream::connect(address).unwrap();
@@ -82,13 +82,13 @@ impl Control {
     }
 
     /// Gets a whole file.
-    pub fn get(&mut self, name: &str) -> Vec<u8> {
+    pub(crate) fn get(&mut self, name: &str) -> Vec<u8> {
         let (bytes, reply) = self.try_get(name);
         bytes.unwrap_or_else(|| panic!("{reply:?}"))
     }
 
     /// Gets a whole file, or the reply that says why not; closes its end of the data connection only after that.
-    pub fn try_get(&mut self, name: &str) -> (Option<Vec<u8>>, String) {
+    pub(crate) fn try_get(&mut self, name: &str) -> (Option<Vec<u8>>, String) {
         let address = self.passive();
         self.say(&format!("RETR {name}"));
         let mut data = TcpStream::connect(address).unwrap();

@@ -6,7 +6,7 @@ use ftp_tests::{Options, Server};
 
 /// How a client gets to TLS.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
-pub enum Cover {
+pub(crate) enum Cover {
     /// Not at all.
     Plain,
     /// By `AUTH TLS`.
@@ -16,10 +16,10 @@ pub enum Cover {
 }
 
 /// All of them.
-pub const COVERS: [Cover; 3] = [Cover::Plain, Cover::Explicit, Cover::Implicit];
+pub(crate) const COVERS: [Cover; 3] = [Cover::Plain, Cover::Explicit, Cover::Implicit];
 
 /// The server, with these words more.
-pub fn server(more: &[&str]) -> Server {
+pub(crate) fn server(more: &[&str]) -> Server {
     let words =
         "--ftp-listen 127.0.0.1:0 --ftps-listen 127.0.0.1:0 --state-dir state --tls-min 1.2";
     Server::start(
@@ -30,13 +30,13 @@ pub fn server(more: &[&str]) -> Server {
 }
 
 /// Its port for clients that go this way.
-pub fn port(server: &Server, cover: Cover) -> u16 {
+pub(crate) fn port(server: &Server, cover: Cover) -> u16 {
     let number = if cover == Cover::Implicit { 2 } else { 1 };
     server.addrs()[number].port()
 }
 
 /// Whether a program is there; says so if it is not.
-pub fn have(program: &str) -> bool {
+pub(crate) fn have(program: &str) -> bool {
     let found = Command::new("sh")
         .args(["-c", &format!("command -v {program}")])
         .output()
@@ -48,7 +48,7 @@ pub fn have(program: &str) -> bool {
 }
 
 /// Runs a program for two minutes at most.
-pub fn run(program: &str, args: &[&str]) -> Output {
+pub(crate) fn run(program: &str, args: &[&str]) -> Output {
     let mut command = Command::new("timeout");
     command
         .args(["120", program])
@@ -58,7 +58,7 @@ pub fn run(program: &str, args: &[&str]) -> Output {
 }
 
 /// The same, and it has to succeed.
-pub fn succeed(program: &str, args: &[&str]) {
+pub(crate) fn succeed(program: &str, args: &[&str]) {
     let output = run(program, args);
     let said = String::from_utf8_lossy(&output.stderr);
     assert!(
