@@ -77,7 +77,7 @@ class Muxftp(peers.Server):
             if flag in known and flag not in self.options:
                 argv += [flag, value]
         if self.host != peers.HOST:
-            argv += ["--allow-anonymous"]
+            argv += ["--allow-anonymous", "--tls-mode", "off", "--allow-plaintext"]
         return [*argv, *self.options]
 
     def start(self):
