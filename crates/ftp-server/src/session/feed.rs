@@ -130,7 +130,7 @@ impl Session {
         let room = link.text_read.min(ctx.scratch.len());
         let needed = link.text_excess(room);
         let free = TEXT_FREE.saturating_sub(link.conn.inbox.memory_with(0));
-        let others: usize = self.text_excess() - self.link_excess(channel);
+        let others = self.text_excess() - self.link_excess(channel);
         let more = (others + needed).saturating_sub(self.text_held);
         if more == 0 || ctx.memory.hold_text(more, ctx.key) {
             self.text_held += more;
@@ -237,7 +237,7 @@ impl Session {
         if most == 0 || !self.begin_block(file, remaining, ctx) {
             return Step::Stuck;
         }
-        let is_near = self.peer.ip().to_canonical().is_loopback();
+        let peer = self.peer.ip();
         let Some(link) = self
             .links
             .get_mut(usize::from(channel.0))
@@ -245,7 +245,8 @@ impl Session {
         else {
             return Step::Stuck;
         };
-        if is_near && remaining >= STREAM_BYTES && !std::mem::replace(&mut link.bounded, true) {
+        let first = remaining >= STREAM_BYTES && !std::mem::replace(&mut link.bounded, true);
+        if first && peer.to_canonical().is_loopback() {
             link.conn.bound_unread(NEAR_UNREAD);
         }
         let Some(block) = self.lanes.get_mut(&file).and_then(|lane| lane.filling()) else {

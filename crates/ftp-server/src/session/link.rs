@@ -24,7 +24,7 @@ pub(super) struct Link {
     pub(super) text_read: usize,
     /// When bytes were last taken by the peer, or closing began.
     pub(super) progress: Instant,
-    /// The kernel was told how much it may hold for us.
+    /// It was decided how much the kernel may hold for us.
     pub(super) bounded: bool,
     /// It is being connected: nothing comes or goes.
     pub(super) opening: bool,
