@@ -2,6 +2,7 @@
 
 use std::io::{ErrorKind, Read};
 use std::net::{SocketAddr, TcpListener, TcpStream};
+use std::time::Duration;
 
 use ftp_tests::files::{random_bytes, write_random};
 use ftp_tests::{SOON, eventually};
@@ -85,6 +86,21 @@ fn a_stranger_gets_no_data_connection() {
     eventually("the log tells", SOON, || {
         server.log().contains("from another address")
     });
+}
+
+#[test]
+fn who_hangs_up_with_all_it_wanted_has_got_it() {
+    let server = server(&[]);
+    write_random(&server.file("empty"), 1, 0);
+    let mut control = Control::enter(&server);
+    let address = control.passive();
+    // A reset, as it comes about when a client knows the length and closes before it hears our end.
+    let data = Socket::from(TcpStream::connect(address).unwrap());
+    data.set_linger(Some(Duration::ZERO)).unwrap();
+    drop(data);
+    control.expect("RETR empty", "150");
+    let reply = control.reply();
+    assert!(reply.starts_with("226"), "{reply:?}");
 }
 
 #[test]

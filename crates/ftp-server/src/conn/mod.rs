@@ -179,11 +179,6 @@ impl Conn {
         self.transport.reset_at_close().ok();
     }
 
-    /// Whether it broke.
-    pub(crate) fn is_lost(&self) -> bool {
-        self.input == Direction::Lost || self.output == Direction::Lost
-    }
-
     /// Wraps the connection in TLS once what is queued now is sent. What comes before the handshake is dropped.
     pub(crate) fn start_tls(&mut self, security: Arc<Security>, place: Place) {
         self.securing = Securing::After(Box::new((self.outbox.len(), security, place)));
