@@ -18,6 +18,7 @@ pub mod process;
 pub mod proxy;
 pub mod rogue;
 pub mod server;
+pub mod terminal;
 
 pub use bystander::Bystander;
 pub use client::{Client, RUN, Ran};
@@ -27,3 +28,4 @@ pub use peer::Peer;
 pub use proxy::{Fault, Proxy, Way};
 pub use rogue::Rogue;
 pub use server::{Options, Server};
+pub use terminal::Terminal;

@@ -32,6 +32,8 @@ mod resume;
 mod tls;
 #[path = "e2e/transfers.rs"]
 mod transfers;
+#[path = "e2e/user_command.rs"]
+mod user_command;
 #[path = "e2e/users.rs"]
 mod users;
 #[path = "e2e/verbs.rs"]

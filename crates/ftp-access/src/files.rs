@@ -11,6 +11,8 @@ use rustix::fs::{FlockOperation, flock};
 
 /// For the owner alone.
 const PRIVATE: u32 = 0o600;
+/// For the owner, and to be read by the group.
+const SHARED: u32 = 0o640;
 
 /// Held while a file is read, changed and replaced; goes with its holder, even if that one is killed.
 #[derive(Debug)]
@@ -59,9 +61,9 @@ pub fn read(path: &Path, limit: u64) -> io::Result<String> {
     String::from_utf8(bytes).map_err(|_| io::Error::new(io::ErrorKind::InvalidData, "not UTF-8"))
 }
 
-/// Puts `bytes` in the place of `path` in one step, on stable storage, readable by its owner alone. Owner and group of
-/// the old file are kept where the system allows it, and so is a link: what it points to is replaced. The caller holds
-/// the [`Lock`] if others may write.
+/// Puts `bytes` in the place of `path` in one step, on stable storage, readable by its owner alone, or by the group too if the
+/// old file was (mode 640). Owner and group of the old file are kept where the system allows it, and so is a link: what it points
+/// to is replaced. The caller holds the [`Lock`] if others may write.
 ///
 /// # Errors
 /// Those of the file system; the old file is then as it was.
@@ -91,14 +93,18 @@ fn write(temp: &Path, bytes: &[u8], old: Option<fs::Metadata>) -> io::Result<()>
         .create_new(true)
         .mode(PRIVATE)
         .open(temp)?;
+    let mut mode = PRIVATE;
     if let Some(old) = old {
         let new = file.metadata()?;
         if (old.uid(), old.gid()) != (new.uid(), new.gid()) {
             // An administrator edits the file of a service: it stays the service's. Others may not give files away.
             fchown(&file, Some(old.uid()), Some(old.gid())).ok();
         }
+        if old.mode() & 0o777 == SHARED && file.metadata()?.gid() == old.gid() {
+            mode = SHARED;
+        }
     }
-    file.set_permissions(fs::Permissions::from_mode(PRIVATE))?;
+    file.set_permissions(fs::Permissions::from_mode(mode))?;
     file.write_all(bytes)?;
     file.sync_all()
 }
@@ -144,6 +150,23 @@ mod tests {
         assert_eq!(text, "one", "an open file stays as it was");
         let names = fs::read_dir(dir.path()).unwrap().count();
         assert_eq!(names, 2, "nothing is left behind");
+    }
+
+    #[test]
+    fn a_group_that_could_read_still_can() {
+        let dir = tempfile::tempdir().unwrap();
+        let path = dir.path().join("file");
+        for (before, after) in [
+            (0o640, 0o640),
+            (0o600, 0o600),
+            (0o660, 0o600),
+            (0o644, 0o600),
+        ] {
+            replace(&path, b"one").unwrap();
+            fs::set_permissions(&path, fs::Permissions::from_mode(before)).unwrap();
+            replace(&path, b"two").unwrap();
+            assert_eq!(fs::metadata(&path).unwrap().mode() & 0o777, after);
+        }
     }
 
     #[test]

@@ -1,18 +1,15 @@
 //! Users at the client: where passwords come from, where they are kept, and where they must never show.
 
 use std::fs::{self, Permissions};
-use std::io::{Read as _, Write as _};
+use std::io::Read as _;
 use std::net::{SocketAddr, TcpListener, UdpSocket};
 use std::os::unix::fs::PermissionsExt as _;
 use std::path::Path;
-use std::process::{Command, Stdio};
 use std::sync::mpsc;
-use std::thread;
 
 use ftp_tests::client::finish;
-use ftp_tests::process::Process;
 use ftp_tests::server::program;
-use ftp_tests::{Client, Peer, RUN, Ran, Rogue, SOON, Scratch};
+use ftp_tests::{Client, Peer, RUN, Ran, Rogue, SOON, Scratch, Terminal};
 use serde_json::{Value, json};
 
 const PASSWORD: &str = "correct horse";
@@ -297,48 +294,19 @@ fn a_person_is_asked_at_a_terminal() {
     let server = server(|| ());
     let home = Scratch::new("login-asked");
     let name = server.addr().to_string();
-    let mut command = Command::new("script");
-    let program = program("ftp-client");
-    let line = format!("{} login -u anna {name}", program.display());
-    command.args(["-qefc", &line, "/dev/null"]);
-    command
-        .env("XDG_CONFIG_HOME", home.path())
-        .env_remove("FTP_CLIENT_PASSWORD");
-    command
-        .stdin(Stdio::piped())
-        .stdout(Stdio::piped())
-        .stderr(Stdio::null());
-    if Command::new("script")
-        .arg("--version")
-        .stdout(Stdio::null())
-        .status()
-        .is_err()
-    {
-        println!("skipped: there is no script(1) to make a terminal");
-        return;
-    }
-    let mut process = Process::spawn(&mut command);
-    let mut input = process.child().stdin.take().unwrap();
-    let mut output = process.child().stdout.take().unwrap();
-    let (said, hears) = mpsc::channel();
-    thread::spawn(move || {
-        let mut buf = [0; 1024];
-        while let Ok(len @ 1..) = output.read(&mut buf) {
-            said.send(buf[..len].to_vec()).unwrap();
-        }
-    });
-    let mut shown = String::new();
-    while !shown.contains(&format!("Password of anna at {name}: ")) {
-        shown += &String::from_utf8_lossy(&hears.recv_timeout(SOON).expect(&shown));
-    }
-    input.write_all(format!("{PASSWORD}\n").as_bytes()).unwrap();
-    let status = process.wait(SOON).expect("it ends");
-    shown.extend(
-        hears
-            .iter()
-            .map(|bytes| String::from_utf8_lossy(&bytes).into_owned()),
+    let line = format!(
+        "env -u FTP_CLIENT_PASSWORD {} login -u anna {name}",
+        program("ftp-client").display()
     );
+    let Some(mut terminal) = Terminal::start(&line, &[("XDG_CONFIG_HOME", home.path())]) else {
+        return;
+    };
+    terminal.answer(&format!("Password of anna at {name}: "), PASSWORD);
+    let (status, shown) = terminal.end();
     assert!(status.success(), "{shown}");
-    assert!(shown.contains("logged in to"), "{shown}");
+    assert!(
+        shown.contains("logged in to") && !shown.contains("horse"),
+        "{shown}"
+    );
     client(&home, server.addr()).args(["stat", "/"]).run().ok();
 }

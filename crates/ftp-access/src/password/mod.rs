@@ -16,7 +16,7 @@ pub use hash::{Cost, Hash, HashError, Scratch};
 pub const PASSWORD_BYTES: usize = 1024;
 
 /// A password in the clear. It zeroes itself and never prints.
-#[derive(Clone)]
+#[derive(Clone, PartialEq, Eq)]
 pub struct Password(Secret);
 
 /// The password is longer than [`PASSWORD_BYTES`].

@@ -191,14 +191,17 @@ fn close(document: &DocumentMut) -> Result<String, EditError> {
 }
 
 impl User {
-    /// One line for `user list`: name, root, rights, and what is unusual.
+    /// One line for `user list`: name, root, rights, and what is unusual, with tabs between them. Whatever a name in it
+    /// holds, it drives no terminal.
     #[must_use]
     pub fn summary(&self) -> String {
-        let mut line = format!("{}\t{}\t", self.name(), self.grant().root().display());
+        let root = self.grant().root().to_string_lossy();
+        let mut line = format!("{}\t{}\t", self.name(), root.escape_debug());
         for (at, (folder, rights)) in self.grant().rules().iter().enumerate() {
             let gap = if at > 0 { "; " } else { "" };
             let slash = if folder.is_root() { "" } else { "/" };
-            line.push_str(&format!("{gap}{slash}{folder}: {rights}"));
+            let folder = folder.to_string();
+            line.push_str(&format!("{gap}{slash}{}: {rights}", folder.escape_debug()));
         }
         if !self.is_enabled() {
             line.push_str("\tdisabled");

@@ -9,17 +9,20 @@ use clap::{Arg, ArgAction, ArgMatches, Command};
 use super::kind::Shape;
 use super::layers::Sources;
 use super::settings::{Setting, TABLE};
+use super::user::{self, Change};
 
 /// The environment variable that names the file.
 const CONFIG_VARIABLE: &str = "FTP_SERVER_CONFIG";
 
 /// What is to be done.
-#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+#[derive(Clone, Debug)]
 pub(super) enum Verb {
     /// Serve.
     Serve,
     /// Say whether the configuration is right, and what it comes to.
     Check,
+    /// Change or show the users file.
+    User(Change),
 }
 
 /// The command with everything it knows.
@@ -43,7 +46,8 @@ pub(super) fn command() -> Command {
             )
             .max_term_width(110)
             .args_conflicts_with_subcommands(true)
-            .subcommand(with_settings(check)),
+            .subcommand(with_settings(check))
+            .subcommand(user::command(places())),
     )
 }
 
@@ -53,13 +57,16 @@ pub(super) fn sources(
     variable: impl Fn(&str) -> Option<OsString>,
 ) -> (Verb, Sources) {
     let (verb, matches) = match matches.subcommand() {
+        Some(("user", inner)) => (Verb::User(user::change(inner)), inner),
         Some((_, inner)) => (Verb::Check, inner),
         None => (Verb::Serve, matches),
     };
     let variable = |name: &str| variable(name).filter(|value| !value.is_empty());
     let mut sources = Sources::default();
     for setting in TABLE {
-        if let Some(typed) = matches.get_many::<OsString>(setting.field) {
+        // `user` knows few of them.
+        let typed = matches.try_get_many::<OsString>(setting.field);
+        if let Some(typed) = typed.ok().flatten() {
             let typed: Vec<_> = typed.map(OsString::as_os_str).collect();
             sources
                 .flags
@@ -77,14 +84,23 @@ pub(super) fn sources(
 }
 
 fn with_settings(command: Command) -> Command {
-    let config = Arg::new("config")
+    command.arg(config()).args(TABLE.iter().map(flag))
+}
+
+fn config() -> Arg {
+    Arg::new("config")
         .long("config")
         .value_name("FILE")
         .value_parser(OsStringValueParser::new())
         .help(format!(
             "Read settings from this TOML file; each key is a flag without its dashes [env: {CONFIG_VARIABLE}]"
-        ));
-    command.arg(config).args(TABLE.iter().map(flag))
+        ))
+}
+
+/// What says where the users file is.
+fn places() -> Vec<Arg> {
+    let users = TABLE.iter().filter(|setting| setting.field == "users");
+    users.map(flag).chain([config()]).collect()
 }
 
 fn flag(setting: &'static Setting) -> Arg {
@@ -135,7 +151,7 @@ mod tests {
             Ok::<_, clap::error::ErrorKind>(sources(&matches, find))
         };
         let (verb, found) = read(&["--read-only", "--listen", "a", "--listen", "b"], &[]).unwrap();
-        assert_eq!(verb, Verb::Serve);
+        assert!(matches!(verb, Verb::Serve));
         assert_eq!(found.flags["read_only"], "true");
         assert_eq!(found.flags["listen"], "a,b");
         assert!(found.file.is_none() && found.environment.is_empty());
@@ -145,14 +161,22 @@ mod tests {
             ("FTP_SERVER_WORKERS", "2"),
         ];
         let (verb, found) = read(&["check", "--read-only=false"], &environment).unwrap();
-        assert_eq!(
-            (verb, &*found.flags["read_only"]),
-            (Verb::Check, "false".as_ref())
-        );
+        assert!(matches!(verb, Verb::Check));
+        assert_eq!(&*found.flags["read_only"], "false");
         assert_eq!(found.file, Some("e.toml".into()));
         assert_eq!(found.environment.len(), 1, "an empty variable is as none");
         let (_, found) = read(&["check", "--config", "f.toml"], &environment).unwrap();
         assert_eq!(found.file, Some("f.toml".into()));
+        for args in [
+            &["user", "--users", "u", "passwd", "anna"][..],
+            &["user", "passwd", "anna", "--users", "u"],
+        ] {
+            let (verb, found) = read(args, &[]).unwrap();
+            assert!(matches!(verb, Verb::User(Change::Passwd(name, _)) if name == "anna"));
+            assert_eq!(&*found.flags["users"], "u");
+        }
+        assert!(read(&["user"], &[]).is_err());
+        assert!(read(&["user", "add", "anna", "--no-password"], &[]).is_err());
         assert!(read(&["--root", "x", "check"], &[]).is_err());
         assert!(read(&["--workers", "1", "--workers", "2"], &[]).is_err());
     }

@@ -11,9 +11,11 @@ mod kind;
 mod kind_ftp;
 mod layers;
 mod logging;
+mod password;
 mod reload;
 mod settings;
 mod signals;
+mod user;
 
 use std::env;
 use std::fmt::Display;
@@ -45,6 +47,11 @@ pub fn main() -> ExitCode {
         }
     };
     let (verb, sources) = args::sources(&matches, |name| env::var_os(name));
+    let check = match verb {
+        Verb::Serve => false,
+        Verb::Check => true,
+        Verb::User(change) => return ExitCode::from(user::run(change, &sources)),
+    };
     let (loaded, config) = match decide(&sources) {
         Ok(decided) => decided,
         Err(problems) => {
@@ -54,7 +61,7 @@ pub fn main() -> ExitCode {
             return ExitCode::from(USAGE);
         }
     };
-    if verb == Verb::Check {
+    if check {
         return ExitCode::from(check::print(&loaded));
     }
     let (log, level) = logging::start(config.log_format, config.log_level);
