@@ -25,10 +25,7 @@ impl Terminal {
             .arg("--version")
             .stdout(Stdio::null())
             .status();
-        if there.is_err() {
-            println!("skipped: there is no script(1) to make a terminal");
-            return None;
-        }
+        there.ok()?;
         let mut command = Command::new("script");
         command.args(["-qefc", line, "/dev/null"]);
         for (name, value) in env {
@@ -58,7 +55,7 @@ impl Terminal {
         })
     }
 
-    /// Waits until the screen shows this, and types a line.
+    /// Waits until the screen shows this, and types a line. It may be echoed: a question is often shown before the echo is off.
     ///
     /// # Panics
     /// If it is not shown within [`SOON`].
