@@ -13,6 +13,7 @@ use ftp_proto::{Digest, IfExists, Kind, VPath};
 use crate::cancel::Cancel;
 use crate::download::{Download, Downloader, GetOptions, Out, Sink, Target, split};
 use crate::error::{Error, Result};
+use crate::hash::time_to_hash;
 use crate::local::Folder;
 use crate::net::Wait;
 use crate::options::Options;
@@ -20,9 +21,6 @@ use crate::remote;
 use crate::session::{Hello, Session};
 use crate::transfer::{Again, Context, Event, Observer, Outcome, Silent, persist, run_one};
 use crate::upload::{PutOptions, Upload, Uploader, What};
-
-/// A server has a second more per so many bytes to hash them.
-const HASH_BYTES_PER_SECOND: u64 = 32 * 1024 * 1024;
 
 /// A connection to a server.
 ///
@@ -184,7 +182,7 @@ impl Client {
                 return known.map(|_| (Digest([0; 32]), 0));
             }
             let size = known.ok().and_then(|head| head.size).unwrap_or(0);
-            let extra = Duration::from_secs(size / HASH_BYTES_PER_SECOND);
+            let extra = time_to_hash(size);
             let head = session.answer(second, Wait::Extra(extra))?;
             let digest = head.sha256.ok_or_else(|| lacks("sha256"))?;
             Ok((digest, head.size.unwrap_or(size)))

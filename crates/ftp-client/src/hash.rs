@@ -1,9 +1,13 @@
 //! `Hasher`: SHA-256 as it goes along.
 
 use std::fmt;
+use std::time::Duration;
 
 use ftp_proto::Digest;
 use sha2::{Digest as _, Sha256};
+
+/// A server has a second more per so many bytes to hash them.
+const BYTES_PER_SECOND: u64 = 32 * 1024 * 1024;
 
 /// A running SHA-256.
 #[derive(Clone, Default)]
@@ -30,6 +34,11 @@ pub(crate) fn digest(bytes: &[u8]) -> Digest {
     let mut hasher = Hasher::default();
     hasher.update(bytes);
     hasher.finish()
+}
+
+/// How much longer than usual a server may take to hash.
+pub(crate) fn time_to_hash(bytes: u64) -> Duration {
+    Duration::from_secs(bytes / BYTES_PER_SECOND)
 }
 
 impl fmt::Debug for Hasher {

@@ -1,9 +1,12 @@
 //! Runs: many files and trees, over one or more connections, with one summary at the end.
 
+use std::fs::File;
+use std::os::unix::fs::{FileTypeExt as _, MetadataExt as _};
 use std::path::PathBuf;
 use std::sync::Arc;
 
 use ftp_proto::VPath;
+use rustix::fs::{major, minor};
 
 use crate::cancel::Cancel;
 use crate::client::Client;
@@ -16,6 +19,9 @@ use crate::retry::Backoff;
 use crate::session::Session;
 use crate::transfer::{Context, Event, Item, Observer, Queue, Summary, Way, run};
 use crate::upload::{PutOptions, Upload, Uploader, What};
+
+/// The device `/dev/null`: 1:3 on Linux, null(4).
+const NULL: (u32, u32) = (1, 3);
 
 /// Something to be put.
 pub struct PutSource {
@@ -53,6 +59,21 @@ pub enum LocalTarget {
     Nothing,
     /// The source is a folder; all in it goes into this one, which is made if it is missing.
     Folder(PathBuf),
+}
+
+impl LocalTarget {
+    /// An open file that is no regular one: what goes to `/dev/null` need not be written.
+    pub fn stream(file: File) -> Self {
+        let drops = file.metadata().is_ok_and(|meta| {
+            let device = (major(meta.rdev()), minor(meta.rdev()));
+            meta.file_type().is_char_device() && device == NULL
+        });
+        if drops {
+            Self::Nothing
+        } else {
+            Self::Stream(Box::new(file))
+        }
+    }
 }
 
 /// Puts files and trees.

@@ -11,6 +11,7 @@
 mod block;
 mod bytes;
 mod digests;
+mod dirty;
 mod error;
 mod jail;
 mod job;
@@ -20,13 +21,16 @@ mod meta;
 mod nearby;
 mod ops;
 mod pages;
+mod parents;
 mod partial;
 #[cfg(test)]
 mod powercut;
 #[cfg(test)]
 mod record;
 mod resolve;
+mod run;
 mod scratch;
+mod shared;
 mod slot;
 mod store;
 mod sweep;
@@ -37,9 +41,11 @@ mod upload;
 
 pub use block::Block;
 pub use error::OpenError;
-pub use job::{Done, Job, Run, Step};
+pub use job::{Done, Job, Step};
 pub use nearby::Nearby;
+pub use run::Run;
+pub use shared::Options;
 pub use slot::{ReadFile, Slot};
-pub use store::{Options, Store};
+pub use store::Store;
 pub use sweep::SweepReport;
 pub use sync::{Parked, sync_round};

@@ -3,91 +3,28 @@
 //! It owns no thread: whoever calls [`Store::run`] lends the one it runs on, and may be blocked.
 
 use std::path::Path;
-use std::sync::atomic::{AtomicBool, Ordering};
+use std::sync::atomic::AtomicBool;
 use std::sync::{Arc, Mutex};
-use std::time::{Duration, SystemTime};
+use std::time::SystemTime;
 
 use ftp_proto::Durability;
 
 use crate::digests::Digests;
+use crate::dirty::Dirty;
 use crate::error::OpenError;
 use crate::jail::Jail;
-use crate::job::{self, Job, Run};
+use crate::job::Job;
 use crate::listing::Listings;
-use crate::live::Partials;
 use crate::nearby::Nearby;
 use crate::partial::Safety;
-use crate::sweep::{self, SweepReport, Walk};
-use crate::sync::Dirty;
+use crate::run::{self, Run};
+use crate::shared::{Options, Shared};
+use crate::sweep::{self, SweepReport};
 use crate::temp::Nameless;
-
-/// How a folder is served.
-#[derive(Clone, Debug)]
-pub struct Options {
-    /// How safe an upload is when its commit is answered.
-    pub durability: Durability,
-    /// Refuse everything that would change something.
-    pub read_only: bool,
-    /// Follow symbolic links as long as they stay beneath the root (which needs `openat2`, Linux 5.6).
-    /// Without it every link on a path is refused.
-    pub follow_links: bool,
-    /// Uploads are synced at least every so many bytes, so that a commit has little left to do and a
-    /// resume after a power cut finds what came before. Not under [`Durability::None`].
-    pub checkpoint_bytes: u64,
-    /// How long a file must have been left alone before a digest that was read from it is remembered;
-    /// at zero it always is. Digests of uploads are known at once.
-    pub digest_age: Duration,
-    /// How long a partial waits for its next attempt before a sweep removes it.
-    pub partial_ttl: Duration,
-}
-
-impl Default for Options {
-    fn default() -> Self {
-        Self {
-            durability: Durability::Full,
-            read_only: false,
-            follow_links: true,
-            checkpoint_bytes: 64 * 1024 * 1024,
-            // Longer than a page that is written through mapped memory waits for its write-back.
-            digest_age: Duration::from_secs(60),
-            partial_ttl: Duration::from_secs(7 * 24 * 60 * 60),
-        }
-    }
-}
 
 /// A served folder. Shared by all workers; every call may block on the disk.
 pub struct Store {
     shared: Arc<Shared>,
-}
-
-/// What jobs under way keep hold of.
-pub(crate) struct Shared {
-    pub(crate) jail: Jail,
-    pub(crate) options: Options,
-    /// Digests of whole files.
-    pub(crate) digests: Digests,
-    /// Folders with new names that no sync has covered yet.
-    pub(crate) dirty: Dirty,
-    /// Partials that jobs under way write to.
-    pub(crate) partials: Arc<Partials>,
-    pub(crate) safety: Arc<Safety>,
-    pub(crate) nameless: Nameless,
-    /// The last upload found its name taken: the next one had better look first.
-    pub(crate) crowded: AtomicBool,
-    /// Names of folders that are being listed.
-    pub(crate) listings: Listings,
-    /// How far the sweep has come.
-    pub(crate) walk: Mutex<Walk>,
-}
-
-impl Shared {
-    /// Notes whether an upload found its name taken.
-    pub(crate) fn note_crowded(&self, taken: bool) {
-        // Mostly it is as it was: then all workers may keep the line in their caches.
-        if self.crowded.load(Ordering::Relaxed) != taken {
-            self.crowded.store(taken, Ordering::Relaxed);
-        }
-    }
 }
 
 impl Store {
@@ -134,7 +71,7 @@ impl Store {
     /// that share `nearby`.
     #[must_use]
     pub fn run_near(&self, job: Job, nearby: &mut Nearby) -> Run {
-        job::run(&self.shared, job, nearby)
+        run::run(&self.shared, job, nearby)
     }
 
     /// Looks at up to `budget` names and removes the leftovers among them: temp files of processes

@@ -15,7 +15,7 @@ use rustix::io::Errno;
 
 use crate::jail::child;
 use crate::meta::Stat;
-use crate::store::Shared;
+use crate::shared::Shared;
 use crate::sys;
 use crate::temp::{self, ONCE, PARTIAL};
 
@@ -31,12 +31,6 @@ pub struct SweepReport {
     pub removed: usize,
     /// The whole tree is done; the next call begins anew.
     pub complete: bool,
-}
-
-/// Where the sweep stands: the folders from the root down to where it reads.
-#[derive(Default)]
-pub(crate) struct Walk {
-    levels: Vec<Dir>,
 }
 
 pub(crate) fn sweep(shared: &Shared, now: SystemTime, budget: usize) -> SweepReport {

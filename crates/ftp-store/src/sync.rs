@@ -3,9 +3,9 @@
 //! The order is the promise: the bytes are on stable storage before the rename, and the folder
 //! (under `full`) before the answer. Nothing here verifies, and nothing here picks a name.
 
-use std::collections::{BTreeMap, HashMap};
+use std::collections::HashMap;
 use std::os::fd::OwnedFd;
-use std::sync::{Arc, Mutex, MutexGuard, PoisonError};
+use std::sync::Arc;
 
 use ftp_proto::session::{Fault, Outcome};
 use ftp_proto::{Durability, VPath};
@@ -14,15 +14,12 @@ use rustix::io::Errno;
 use crate::error::{At, fault};
 use crate::job::Done;
 use crate::meta::{Identity, Stat};
-use crate::store::Shared;
+use crate::shared::Shared;
 use crate::sys;
 use crate::upload::Verified;
 
 /// Up to so many files are synced one by one; more share one `syncfs`.
 const SINGLY: usize = 3;
-/// Most folders (each a descriptor) that wait for a round; beyond it whoever adds one syncs them.
-const WAITING: usize = 256;
-
 /// A job that is done but for a round of syncing: see [`sync_round`].
 pub struct Parked {
     shared: Arc<Shared>,
@@ -31,60 +28,6 @@ pub struct Parked {
     unsynced: Vec<usize>,
     /// Which outcomes wait for which upload.
     verified: Vec<(usize, Box<Verified>)>,
-}
-
-/// Folders that got or lost a name since they were synced.
-///
-/// A file is only safe if the folders on the way to it are. One upload may make the folder that
-/// another one uses, so the list is the store's, and every round covers all that is on it.
-#[derive(Default)]
-pub(crate) struct Dirty {
-    waiting: Mutex<BTreeMap<Identity, Arc<OwnedFd>>>,
-    /// Held from taking the list to the end of its syncs: a round that finds the list empty must not
-    /// answer before the round that took it.
-    flushing: Mutex<()>,
-}
-
-impl Dirty {
-    /// Changes folders and puts them on the list, as one act in the eyes of a round of syncing.
-    pub(crate) fn change<T>(
-        &self,
-        dirs: &[&Arc<OwnedFd>],
-        change: impl FnOnce() -> Result<T, Errno>,
-    ) -> Result<T, Errno> {
-        let mut waiting = lock(&self.waiting);
-        for dir in dirs {
-            waiting
-                .entry(Stat::of(dir)?.identity())
-                .or_insert_with(|| Arc::clone(dir));
-        }
-        let changed = change()?;
-        let full = waiting.len() >= WAITING;
-        drop(waiting);
-        if full {
-            // What fails stays on the list, and is told by the round that needs it.
-            self.flush().ok();
-        }
-        Ok(changed)
-    }
-
-    /// Syncs what is on the list; what cannot be synced stays on it.
-    fn flush(&self) -> Result<(), Errno> {
-        let _flushing = lock(&self.flushing);
-        let dirs = std::mem::take(&mut *lock(&self.waiting));
-        let mut result = Ok(());
-        for (identity, dir) in dirs {
-            match sys::sync_dir(&dir) {
-                // A folder that was removed has no names to keep.
-                Ok(()) | Err(Errno::NOENT) => {}
-                Err(error) => {
-                    result = Err(error);
-                    lock(&self.waiting).entry(identity).or_insert(dir);
-                }
-            }
-        }
-        result
-    }
 }
 
 impl Parked {
@@ -265,9 +208,4 @@ fn flush_lists(parked: &[Parked]) -> HashMap<usize, Result<(), Errno>> {
 /// Tells stores apart within one round.
 fn key(job: &Parked) -> usize {
     Arc::as_ptr(&job.shared).addr()
-}
-
-fn lock<T>(mutex: &Mutex<T>) -> MutexGuard<'_, T> {
-    // What it guards is whole between any two statements, so a panic elsewhere does not spoil it.
-    mutex.lock().unwrap_or_else(PoisonError::into_inner)
 }

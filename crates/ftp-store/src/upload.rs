@@ -18,9 +18,9 @@ use crate::jail::{Jail, Place};
 use crate::live::{Tenure, Turn};
 use crate::meta::{Stat, Version};
 use crate::nearby::Nearby;
-use crate::ops::make_parents;
+use crate::parents::make_parents;
 use crate::partial::{self, Safety};
-use crate::store::Shared;
+use crate::shared::Shared;
 use crate::sys;
 use crate::temp::{Temp, file_mode};
 

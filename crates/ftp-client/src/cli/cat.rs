@@ -6,7 +6,6 @@ use ftp_proto::VPath;
 
 use super::Scene;
 use super::exit::Exit;
-use super::get::open_stream;
 use super::manage::parse;
 use crate::download::GetOptions;
 use crate::error::{Error, Result};
@@ -59,5 +58,5 @@ fn stdout() -> Result<LocalTarget> {
         .as_fd()
         .try_clone_to_owned()
         .map_err(|error| Error::local("open standard output", error))?;
-    Ok(open_stream(fd.into()))
+    Ok(LocalTarget::stream(fd.into()))
 }

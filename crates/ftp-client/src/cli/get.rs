@@ -1,11 +1,10 @@
 //! `get`: what goes where, as cp would have it.
 
 use std::ffi::{OsStr, OsString};
-use std::fs::{File, OpenOptions};
+use std::fs::OpenOptions;
 use std::path::{Path, PathBuf};
 
 use ftp_proto::{Kind, VPath};
-use rustix::fs::{major, minor};
 
 use super::args::Get;
 use super::exit::Exit;
@@ -15,9 +14,6 @@ use crate::download::GetOptions;
 use crate::error::{Error, Result};
 use crate::remote::remote_arg;
 use crate::run::{GetSource, LocalTarget, get_all};
-
-/// The device `/dev/null`: 1:3 on Linux, null(4).
-const NULL: (u32, u32) = (1, 3);
 
 /// Where things go here.
 #[derive(Clone, Debug, PartialEq, Eq)]
@@ -156,19 +152,6 @@ fn place(remote: VPath, stat: &Result<Stat>, destination: &Destination) -> Resul
     })
 }
 
-/// What is written into an open file that is no regular one.
-pub(super) fn open_stream(file: File) -> LocalTarget {
-    use std::os::unix::fs::{FileTypeExt as _, MetadataExt as _};
-    let drops = file.metadata().is_ok_and(|meta| {
-        meta.file_type().is_char_device() && (major(meta.rdev()), minor(meta.rdev())) == NULL
-    });
-    if drops {
-        LocalTarget::Nothing
-    } else {
-        LocalTarget::Stream(Box::new(file))
-    }
-}
-
 /// A device or a FIFO that stands there is written into, never replaced.
 fn file_or_device(path: PathBuf) -> Result<LocalTarget> {
     use std::os::unix::fs::FileTypeExt as _;
@@ -178,7 +161,7 @@ fn file_or_device(path: PathBuf) -> Result<LocalTarget> {
             .write(true)
             .open(&path)
             .map_err(|error| Error::local(format!("open {}", path.display()), error))?;
-        return Ok(open_stream(file));
+        return Ok(LocalTarget::stream(file));
     }
     Ok(LocalTarget::File(path))
 }

@@ -1,5 +1,6 @@
 //! Files from the server: asked for ahead, verified, and only then in their place.
 
+mod hashing;
 mod mover;
 mod options;
 mod plan;

@@ -6,10 +6,10 @@ use std::sync::Arc;
 use ftp_proto::wire::{Code, ErrorBody, ReplyHead, RequestHead};
 
 use super::options::GetOptions;
-use super::prove::time_to_hash;
 use super::sink::{KEEP_BYTES, Sink};
 use super::task::{Download, Flight, Stage, Target};
 use crate::error::{Error, Result};
+use crate::hash::time_to_hash;
 use crate::net::{Pool, Wait};
 use crate::session::{CHUNK_BYTES, Session};
 use crate::transfer::{Context, Event, Item, Mover, Outcome, Queue, Take};

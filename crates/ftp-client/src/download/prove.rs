@@ -1,23 +1,16 @@
 //! Resume across runs: a partial counts only if the server's digest of the same range is the partial's.
 
-use std::time::Duration;
-
 use ftp_proto::wire::{Code, ReplyHead, RequestHead};
 
+use super::hashing::hash_more;
 use super::mover::Downloader;
 use super::sink::Sink;
 use super::task::{Download, Flight, Stage};
-use crate::cancel::Cancel;
 use crate::error::{Error, Result};
 use crate::hash::Hasher;
 use crate::local::Partial;
 use crate::session::Session;
 use crate::transfer::Item;
-
-/// Bytes read at once for hashing.
-const READ_BYTES: usize = 1024 * 1024;
-/// A server has a second more per so many bytes to hash them.
-pub(super) const HASH_BYTES_PER_SECOND: u64 = 32 * 1024 * 1024;
 
 impl Downloader<'_> {
     /// Asks for the digest of the file's beginning; meanwhile computes the partial's.
@@ -104,38 +97,4 @@ impl Downloader<'_> {
             self.fetch(session, task, 0)
         }
     }
-}
-
-/// How much longer than usual the server may take to hash.
-pub(super) fn time_to_hash(bytes: u64) -> Duration {
-    Duration::from_secs(bytes / HASH_BYTES_PER_SECOND)
-}
-
-/// Adds a partial's bytes from `from` to `to` to a hash.
-///
-/// # Errors
-/// [`Error::Local`], [`Error::Interrupted`]; [`Error::Changed`] if there are fewer.
-pub(super) fn hash_more(
-    partial: &Partial,
-    hasher: &mut Hasher,
-    from: u64,
-    to: u64,
-    cancel: &Cancel,
-) -> Result<()> {
-    let mut buffer = vec![0; READ_BYTES];
-    let mut offset = from;
-    while offset < to {
-        cancel.check()?;
-        let most = usize::try_from(to - offset)
-            .unwrap_or(usize::MAX)
-            .min(READ_BYTES);
-        let out = buffer.get_mut(..most).unwrap_or_default();
-        let count = partial.read_at(out, offset)?;
-        if count == 0 {
-            return Err(Error::Changed("a partial became shorter".into()));
-        }
-        hasher.update(out.get(..count).unwrap_or_default());
-        offset += count as u64;
-    }
-    Ok(())
 }

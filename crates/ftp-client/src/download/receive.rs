@@ -8,11 +8,11 @@ use ftp_proto::Digest;
 use ftp_proto::wire::{ErrorBody, ReplyHead};
 
 use super::mover::Downloader;
-use super::prove::time_to_hash;
 use super::sink::{Out, Sink};
 use super::task::{Download, Target};
 use super::writer::Writer;
 use crate::error::{Error, Result};
+use crate::hash::time_to_hash;
 use crate::local::{Meta, Partial, USUAL_MODE};
 use crate::net::{Block, Wait};
 use crate::session::Session;

@@ -6,7 +6,7 @@ use std::io::Write;
 
 use ftp_proto::Digest;
 
-use super::prove::hash_more;
+use super::hashing::hash_more;
 use crate::cancel::Cancel;
 use crate::error::{Error, Result};
 use crate::hash::Hasher;

@@ -9,15 +9,15 @@ use std::time::Duration;
 use ftp_proto::wire::{Code, ReplyHead, RequestHead};
 use ftp_proto::{Digest, Kind};
 
+use super::hashing::hash_more;
 use super::mover::Downloader;
 use super::options::GetOptions;
 use super::plan::Plan;
-use super::prove::{hash_more, time_to_hash};
 use super::sink::KEEP_BYTES;
 use super::stream::{Shared, Stream};
 use super::task::{Download, Target};
 use crate::error::{Error, Result};
-use crate::hash::Hasher;
+use crate::hash::{Hasher, time_to_hash};
 use crate::local::{Meta, Partial};
 use crate::net::Wait;
 use crate::retry::Backoff;

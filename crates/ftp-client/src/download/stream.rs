@@ -6,8 +6,8 @@ use ftp_proto::VPath;
 use ftp_proto::wire::{Code, ReplyHead, RequestHead};
 
 use super::plan::{Part, Plan};
-use super::prove::time_to_hash;
 use crate::error::{Error, Result};
+use crate::hash::time_to_hash;
 use crate::local::Partial;
 use crate::net::Wait;
 use crate::retry::Backoff;

@@ -5,8 +5,8 @@
 use std::mem;
 
 use super::effects::Effects;
+use super::front::Front;
 use super::order::Class;
-use super::queue::Front;
 use super::reply::{self, Answer};
 use crate::session::{Content, DiskOp, Meta, Outcome};
 use crate::wire::{Code, ErrorBody, ReplyHead};

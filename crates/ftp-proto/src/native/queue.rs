@@ -5,6 +5,7 @@ use std::time::Instant;
 
 use super::download::Download;
 use super::effects::Effects;
+use super::front::Front;
 use super::reply::{self, Answer};
 use super::upload::Upload;
 use super::verbs::Verb;
@@ -63,17 +64,6 @@ pub(super) enum Task {
     Login(Option<(String, Secret)>),
     /// Nothing but its answer.
     Told,
-}
-
-/// What the front of the queue had to say.
-#[derive(Debug)]
-pub(super) enum Front {
-    /// Nothing yet.
-    Silent,
-    /// A frame that is not the last.
-    Spoke,
-    /// The last frame; this is what the log says of it.
-    Answered(&'static str),
 }
 
 impl Queue {

@@ -4,8 +4,8 @@
 //! `Create` that left nothing.
 
 use super::effects::Effects;
+use super::front::Front;
 use super::order::Class;
-use super::queue::Front;
 use super::reply::{self, Answer};
 use crate::session::{CreateOptions, DiskOp, Outcome, Partial};
 use crate::wire::{Code, ErrorBody, Put, ReplyHead};

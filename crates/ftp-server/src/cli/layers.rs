@@ -9,7 +9,7 @@ use std::path::{Path, PathBuf};
 
 use super::file::{self, Entry, Place, one_line};
 use super::kind::Kind;
-use super::settings::{Settings, TABLE};
+use super::settings::{Settings, TABLE, Values};
 
 /// Longest configuration file, in bytes.
 const FILE_MAX: u64 = 1024 * 1024;
@@ -129,14 +129,9 @@ pub(super) struct Layers<'a> {
     origins: BTreeMap<&'static str, Origin>,
 }
 
-impl Layers<'_> {
-    /// The value of a setting; `None` if one of its layers cannot be read.
-    pub(super) fn value<K: Kind>(
-        &mut self,
-        field: &'static str,
-        kind: &K,
-        default: &str,
-    ) -> Option<K::Value> {
+impl Values for Layers<'_> {
+    /// From the highest layer that has it; every layer has to be readable.
+    fn value<K: Kind>(&mut self, field: &'static str, kind: &K, default: &str) -> Option<K::Value> {
         let row = TABLE.iter().find(|setting| setting.field == field)?;
         let mut found = self.try_read(kind, Origin::Default, default.as_ref(), field);
         let mut sound = found.is_some();
@@ -157,7 +152,9 @@ impl Layers<'_> {
         }
         found.filter(|_| sound)
     }
+}
 
+impl Layers<'_> {
     fn try_read<K: Kind>(
         &mut self,
         kind: &K,

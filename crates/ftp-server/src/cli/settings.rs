@@ -16,7 +16,6 @@ use super::kind::{
     Words,
 };
 use super::kind_ftp::{Masquerades, MaybeAddresses, PortRange};
-use super::layers::Layers;
 use crate::server::{Masquerade, Oldest, Resume, TlsOn};
 
 /// When a new value is obeyed.
@@ -26,6 +25,12 @@ pub(super) enum Reach {
     Live,
     /// By the next start.
     Restart,
+}
+
+/// Where the values of settings are taken from.
+pub(super) trait Values {
+    /// The value of a setting, read by its kind; `None` if it cannot be read.
+    fn value<K: Kind>(&mut self, field: &'static str, kind: &K, default: &str) -> Option<K::Value>;
 }
 
 /// A row of the table.
@@ -79,9 +84,9 @@ macro_rules! settings {
         )+];
 
         impl Settings {
-            /// The value of each setting; `None` if one of them, in any layer, cannot be read: `layers` says which.
-            pub(super) fn resolve(layers: &mut Layers<'_>) -> Option<Self> {
-                $( let $field = layers.value(stringify!($field), &$kind, $default); )+
+            /// The value of each setting; `None` if one of them cannot be read; each is asked for all the same.
+            pub(super) fn resolve(values: &mut impl Values) -> Option<Self> {
+                $( let $field = values.value(stringify!($field), &$kind, $default); )+
                 Some(Self { $( $field: $field?, )+ })
             }
 

@@ -4,6 +4,7 @@
 //! Never blocks, never waits, and an idle connection owns no heap memory. Readiness is cleared in two
 //! places only, both here: where a read and where a write would have blocked.
 
+mod calls;
 mod inbox;
 mod outbox;
 mod port;

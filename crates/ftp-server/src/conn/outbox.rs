@@ -10,7 +10,8 @@ use std::sync::Arc;
 
 use ftp_store::ReadFile;
 
-use super::transport::{FileSent, Transport};
+use super::calls::FileSent;
+use super::transport::Transport;
 
 /// Fewer bytes than this are copied behind the last ones rather than queued by themselves: measured, the copy
 /// costs less than one more piece.

@@ -15,7 +15,7 @@ use mio::net::TcpStream;
 use rustix::buffer::spare_capacity;
 use rustix::net::{RecvFlags, SendFlags};
 
-use super::transport::{FileSent, uninterrupted};
+use super::calls::{FileSent, uninterrupted};
 
 /// Bytes of a file that are encrypted at once: four full records.
 const FILE_BYTES: usize = 64 * 1024;

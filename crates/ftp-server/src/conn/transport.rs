@@ -14,6 +14,7 @@ use rustix::io::Errno;
 use rustix::net::{SendAncillaryBuffer, SendFlags};
 use socket2::{SockRef, Socket, TcpKeepalive};
 
+use super::calls::{FileSent, uninterrupted};
 use super::tls::{Place, Security, Tls};
 
 /// After so much silence the kernel asks whether the peer is still there.
@@ -28,17 +29,6 @@ const KEEPALIVE_COUNT: u32 = 4;
 pub(super) struct Transport {
     stream: TcpStream,
     tls: Option<Box<Tls>>,
-}
-
-/// What became of a call that sends from a file.
-#[derive(Debug)]
-pub(super) enum FileSent {
-    /// So many bytes, at least one.
-    Bytes(usize),
-    /// The file has no more bytes there, or cannot be read.
-    Short,
-    /// The socket's fault; `WouldBlock` among them.
-    Failed(io::Error),
 }
 
 /// Sets what every connection of a listener is to have: answers leave at once, dead peers are noticed.
@@ -184,14 +174,4 @@ fn is_the_sockets(error: &io::Error) -> bool {
         ]
         .contains(&errno)
     })
-}
-
-/// Repeats a system call that a signal broke off.
-pub(super) fn uninterrupted<T>(mut call: impl FnMut() -> io::Result<T>) -> io::Result<T> {
-    loop {
-        match call() {
-            Err(error) if error.kind() == io::ErrorKind::Interrupted => {}
-            result => return result,
-        }
-    }
 }

@@ -4,6 +4,7 @@
 //! a [`Letter`]. Every order that is accepted yields exactly one letter, also when the work panics.
 //! Orders of one submitter may come home in any order.
 
+mod broken;
 mod mailbox;
 mod queue;
 mod syncer;

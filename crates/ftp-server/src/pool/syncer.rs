@@ -10,7 +10,7 @@ use std::sync::{Arc, Condvar, Mutex, MutexGuard, PoisonError};
 use ftp_proto::session::JobId;
 use ftp_store::{Done, Parked};
 
-use super::worker::{broken, log_panic};
+use super::broken::{broken, log_panic};
 use super::{Hands, Letter, Mailbox};
 use crate::base::Key;
 

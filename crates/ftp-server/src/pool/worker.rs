@@ -2,14 +2,14 @@
 //!
 //! Errands that were taken at once share what is known of their folder, and mostly one trip of letters.
 
-use std::any::Any;
 use std::panic::{AssertUnwindSafe, catch_unwind};
 use std::sync::Arc;
 use std::time::{Duration, Instant};
 
-use ftp_proto::session::{Fault, FaultKind, JobId, Outcome};
-use ftp_store::{Done, Job, Nearby, Run, Slot, Step};
+use ftp_proto::session::JobId;
+use ftp_store::{Job, Nearby, Run, Step};
 
+use super::broken::{broken, log_panic};
 use super::queue::{BATCH, Queue};
 use super::syncer::{Syncer, Unsynced};
 use super::{Errand, Hands, Letter, Mailbox};
@@ -117,28 +117,4 @@ fn jobs_of(job: &Job) -> Vec<JobId> {
         Step::Write(_) => None,
     });
     jobs.collect()
-}
-
-/// The answer of work that panicked: all of it failed, by a fault of our own.
-pub(super) fn broken(jobs: Vec<JobId>) -> Done {
-    let fault = || Fault::new(FaultKind::Internal, "the disk work broke off");
-    let failed = |job| (job, Outcome::Failed(fault()));
-    Done {
-        slot: Slot::default(),
-        outcomes: jobs.into_iter().map(failed).collect(),
-        fault: Some(fault()),
-        blocks: Vec::new(),
-    }
-}
-
-/// Tells the operator.
-pub(super) fn log_panic(what: &str, panic: &(dyn Any + Send)) {
-    let words = panic
-        .downcast_ref::<&str>()
-        .copied()
-        .or_else(|| panic.downcast_ref::<String>().map(String::as_str));
-    tracing::error!(
-        why = words.unwrap_or("no words"),
-        "{what} panicked; its requests fail"
-    );
 }

@@ -12,7 +12,7 @@ use ftp_tls::ALPN_FTP;
 use ipnet::IpNet;
 
 use super::live::Live;
-use super::{Certificate, ServerConfig, is_loopback};
+use super::{Certificate, is_loopback};
 pub use crate::conn::Resume;
 use crate::conn::{Ports, Security};
 use crate::reactor::{Cover, Front};
@@ -205,18 +205,5 @@ impl Front for FtpFront {
 
     fn second(&self) -> Option<Arc<SecondRules>> {
         Some(self.rules.clone())
-    }
-}
-
-/// What the machines begin with, wherever they serve.
-pub(super) fn machine(config: &ServerConfig) -> rfc959::Config {
-    rfc959::Config {
-        limits: config.limits.clone(),
-        server: concat!("muxftp/", env!("CARGO_PKG_VERSION")).to_owned(),
-        login: config.users.is_some(),
-        tls: rfc959::Security::Off,
-        implicit_tls: false,
-        data_tls: rfc959::Security::Off,
-        read_only: config.read_only,
     }
 }

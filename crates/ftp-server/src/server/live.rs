@@ -8,7 +8,10 @@ use std::sync::{Arc, Mutex, PoisonError};
 use ftp_proto::wire::LoginWanted;
 use ftp_proto::{native, rfc959};
 
-use super::{ServerConfig, ftp};
+use super::ServerConfig;
+
+/// What peers are told who we are.
+const SERVER: &str = concat!("muxftp/", env!("CARGO_PKG_VERSION"));
 
 /// The present configuration of those who make sessions.
 pub(super) struct Live {
@@ -57,7 +60,7 @@ impl Current {
         Self {
             native: Arc::new(native::Config {
                 limits: config.limits.clone(),
-                server: concat!("muxftp/", env!("CARGO_PKG_VERSION")).to_owned(),
+                server: SERVER.to_owned(),
                 durability: config.durability,
                 read_only: config.read_only,
                 login: config.users.as_ref().map(|users| match users.anonymous() {
@@ -65,7 +68,15 @@ impl Current {
                     None => LoginWanted::Required,
                 }),
             }),
-            ftp: ftp::machine(config),
+            ftp: rfc959::Config {
+                limits: config.limits.clone(),
+                server: SERVER.to_owned(),
+                login: config.users.is_some(),
+                tls: rfc959::Security::Off,
+                implicit_tls: false,
+                data_tls: rfc959::Security::Off,
+                read_only: config.read_only,
+            },
         }
     }
 }

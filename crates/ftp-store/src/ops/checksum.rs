@@ -11,7 +11,7 @@ use rustix::fs::{Advice, fadvise};
 use super::digest::range;
 use crate::error::At;
 use crate::scratch;
-use crate::store::Shared;
+use crate::shared::Shared;
 
 pub(super) fn checksum(
     shared: &Shared,

@@ -8,14 +8,15 @@ use ftp_proto::{Digest, Durability, IfExists, VPath};
 use rustix::fs::fstatfs;
 use rustix::io::Errno;
 
-use super::{make_dir, vacant, writable};
+use super::guards::{vacant, writable};
 use crate::error::{At, misuse};
 use crate::jail::Place;
 use crate::job::Effect;
 use crate::meta::Stat;
 use crate::nearby::Nearby;
+use crate::parents::make_parents;
+use crate::shared::Shared;
 use crate::slot::{Slot, State};
-use crate::store::Shared;
 use crate::upload::{Target, Upload, Verdict, judge};
 use crate::{pages, sys};
 
@@ -73,7 +74,7 @@ fn begin(
     }
     let place = match shared.jail.place(&path) {
         Err(fault) if fault.kind == FaultKind::NotFound && options.parents => {
-            make_dir::make_parents(shared, &path)?;
+            make_parents(shared, &path)?;
             shared.jail.place(&path)?
         }
         other => other?,

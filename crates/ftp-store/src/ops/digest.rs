@@ -10,7 +10,7 @@ use sha2::{Digest as _, Sha256};
 use crate::error::{At, refuse};
 use crate::meta::Stat;
 use crate::scratch;
-use crate::store::Shared;
+use crate::shared::Shared;
 
 pub(super) fn digest(
     shared: &Shared,

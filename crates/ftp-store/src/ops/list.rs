@@ -9,7 +9,7 @@ use ftp_proto::session::{Entry, Fault, Outcome};
 use crate::error::At;
 use crate::jail::reopen;
 use crate::meta::Stat;
-use crate::store::Shared;
+use crate::shared::Shared;
 
 /// Most entries of a page, whatever is asked.
 const PAGE_ENTRIES: usize = 64 * 1024;

@@ -4,11 +4,11 @@ use ftp_proto::session::{Fault, FaultKind, Outcome};
 use ftp_proto::{Durability, Kind, VPath};
 use rustix::io::Errno;
 
-use super::writable;
-use crate::error::{At, fault};
+use super::guards::writable;
+use crate::error::fault;
 use crate::job::Effect;
-use crate::store::Shared;
-use crate::sys;
+use crate::parents::{make_one, make_parents};
+use crate::shared::Shared;
 
 pub(super) fn make_dir(shared: &Shared, path: &VPath, parents: bool) -> Result<Effect, Fault> {
     writable(shared, path)?;
@@ -32,40 +32,6 @@ pub(super) fn make_dir(shared: &Shared, path: &VPath, parents: bool) -> Result<E
         }
         Ok(()) => Ok(settled(shared)),
         Err(fault) => Err(fault),
-    }
-}
-
-/// Makes the folders above `path` that are missing.
-pub(crate) fn make_parents(shared: &Shared, path: &VPath) -> Result<(), Fault> {
-    let mut missing = Vec::new();
-    let mut above = path.split_last().map(|(dir, _)| dir);
-    while let Some(dir) = above.take_if(|dir| !dir.is_root()) {
-        match shared.jail.dir(&dir) {
-            Ok(_) => break,
-            Err(Errno::NOENT) => {
-                above = dir.split_last().map(|(dir, _)| dir);
-                missing.push(dir);
-            }
-            Err(errno) => return Err(errno).at(&dir),
-        }
-    }
-    for dir in missing.iter().rev() {
-        match make_one(shared, dir) {
-            // Somebody else was faster; what stands there is looked at by the next step.
-            Err(fault) if fault.kind == FaultKind::Exists => {}
-            other => other?,
-        }
-    }
-    Ok(())
-}
-
-fn make_one(shared: &Shared, path: &VPath) -> Result<(), Fault> {
-    let place = shared.jail.place(path)?;
-    let make = || sys::make_dir(&place.dir, &place.name);
-    if shared.options.durability == Durability::Full {
-        shared.dirty.change(&[&place.dir], make).at(path)
-    } else {
-        make().at(path)
     }
 }
 

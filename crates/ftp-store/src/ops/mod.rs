@@ -3,6 +3,7 @@
 mod checksum;
 mod create;
 mod digest;
+mod guards;
 mod list;
 mod make_dir;
 mod read;
@@ -13,15 +14,12 @@ mod space;
 
 use std::sync::Arc;
 
-use ftp_proto::VPath;
-use ftp_proto::session::{DiskOp, Fault, FaultKind, Outcome};
+use ftp_proto::session::{DiskOp, Fault, Outcome};
 
-pub(crate) use self::make_dir::make_parents;
-use crate::error::{misuse, refuse};
 use crate::job::Effect;
 use crate::nearby::Nearby;
+use crate::shared::Shared;
 use crate::slot::{Slot, State};
-use crate::store::Shared;
 
 /// Does one operation on the file in `slot`, or on a path beneath the root.
 pub(crate) fn perform(
@@ -77,25 +75,4 @@ pub(crate) fn perform(
         }
     };
     Ok(Effect::Told(outcome))
-}
-
-/// Refuses to change anything in a store that is only to be read.
-fn writable(shared: &Shared, path: &VPath) -> Result<(), Fault> {
-    if shared.options.read_only {
-        return Err(refuse(
-            FaultKind::ReadOnly,
-            path,
-            "the server takes no changes",
-        ));
-    }
-    Ok(())
-}
-
-/// A slot holds one file at a time.
-fn vacant(slot: &Slot) -> Result<(), Fault> {
-    if slot.is_empty() {
-        Ok(())
-    } else {
-        Err(misuse("another file is still open on this lane"))
-    }
 }

@@ -10,11 +10,11 @@ use ftp_proto::{Digest, VPath};
 use rustix::io::Errno;
 use sha2::{Digest as _, Sha256};
 
-use super::vacant;
+use super::guards::vacant;
 use crate::error::{At, misuse, refuse};
 use crate::meta::Stat;
+use crate::shared::Shared;
 use crate::slot::{ReadFile, Reading, Slot, State};
-use crate::store::Shared;
 use crate::{pages, scratch};
 
 /// How often a small file is opened anew because somebody replaced it under our eyes.

@@ -11,13 +11,13 @@ use ftp_proto::session::Fault;
 use rustix::fs::{FileType, RawDir};
 use rustix::io::Errno;
 
+use super::guards::writable;
 use super::rename::change_dirs;
-use super::writable;
 use crate::error::At;
 use crate::jail::{Place, child, reopen};
 use crate::job::Effect;
 use crate::meta::{Identity, Stat};
-use crate::store::Shared;
+use crate::shared::Shared;
 use crate::{sweep, sys};
 
 /// Subfolders that one look at a folder remembers; the others are found by the next look.

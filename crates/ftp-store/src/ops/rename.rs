@@ -7,12 +7,12 @@ use ftp_proto::session::{Fault, FaultKind, Outcome};
 use ftp_proto::{Durability, VPath};
 use rustix::io::Errno;
 
-use super::writable;
+use super::guards::writable;
 use crate::digests::FROM_BYTES;
 use crate::error::{At, refuse};
 use crate::job::Effect;
 use crate::meta::Stat;
-use crate::store::Shared;
+use crate::shared::Shared;
 use crate::sys;
 
 pub(super) fn rename(

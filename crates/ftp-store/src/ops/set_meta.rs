@@ -9,10 +9,10 @@ use ftp_proto::session::{Fault, FaultKind, Outcome};
 use ftp_proto::{Durability, Kind, VPath};
 use rustix::io::Errno;
 
-use super::writable;
+use super::guards::writable;
 use crate::error::{At, refuse};
 use crate::meta::{Stat, Version};
-use crate::store::Shared;
+use crate::shared::Shared;
 use crate::sys;
 
 pub(super) fn set_meta(

@@ -5,7 +5,7 @@ use ftp_proto::session::{Fault, Outcome};
 use rustix::fs::fstatfs;
 
 use crate::error::At;
-use crate::store::Shared;
+use crate::shared::Shared;
 
 pub(super) fn space(shared: &Shared, path: &VPath) -> Result<Outcome, Fault> {
     let dir = shared.jail.dir(path).at(path)?;

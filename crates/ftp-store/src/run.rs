@@ -1,0 +1,80 @@
+//! A job is done in one trip. Every operation yields exactly one outcome, whatever happened to those before it.
+
+use std::sync::Arc;
+
+use ftp_proto::session::{Fault, Outcome};
+
+use crate::error::misuse;
+use crate::job::{Done, Effect, Job, Step};
+use crate::nearby::Nearby;
+use crate::ops;
+use crate::shared::Shared;
+use crate::slot::{Slot, State};
+use crate::sync::Parked;
+
+/// What became of a job.
+#[derive(Debug)]
+pub enum Run {
+    /// It is done.
+    Home(Done),
+    /// It is done but for a round of syncing: see [`sync_round`](crate::sync_round).
+    Parked(Parked),
+}
+
+pub(crate) fn run(shared: &Arc<Shared>, job: Job, nearby: &mut Nearby) -> Run {
+    let mut done = Done {
+        slot: job.slot,
+        outcomes: Vec::new(),
+        fault: None,
+        blocks: Vec::new(),
+    };
+    let mut unsynced = Vec::new();
+    let mut verified = Vec::new();
+    for step in job.steps {
+        match step {
+            Step::Write(mut block) => {
+                if let Err(fault) = write(&mut done.slot, &block) {
+                    done.fault.get_or_insert(fault);
+                }
+                block.clear();
+                done.blocks.push(block);
+            }
+            Step::Op { job, op } => {
+                let index = done.outcomes.len();
+                let outcome = match ops::perform(shared, &mut done.slot, op, nearby) {
+                    Ok(Effect::Told(outcome)) => outcome,
+                    Ok(Effect::Unsynced(outcome)) => {
+                        unsynced.push(index);
+                        outcome
+                    }
+                    Ok(Effect::Verified(upload)) => {
+                        verified.push((index, upload));
+                        // Replaced by what the round of syncing finds.
+                        Outcome::Failed(misuse("not synced"))
+                    }
+                    Err(fault) => Outcome::Failed(fault),
+                };
+                done.outcomes.push((job, outcome));
+            }
+        }
+    }
+    if unsynced.is_empty() && verified.is_empty() {
+        return Run::Home(done);
+    }
+    Run::Parked(Parked::new(Arc::clone(shared), done, unsynced, verified))
+}
+
+fn write(slot: &mut Slot, bytes: &[u8]) -> Result<(), Fault> {
+    let State::Writing(upload) = &mut slot.state else {
+        return match slot.state {
+            // Told already, by the operation that failed or skipped.
+            State::Broken(_) | State::Skipped => Ok(()),
+            State::Empty | State::Reading(_) | State::Writing(_) => {
+                Err(misuse("payload for a file that is not being uploaded"))
+            }
+        };
+    };
+    upload.write(bytes).inspect_err(|fault| {
+        slot.state = State::Broken(fault.clone());
+    })
+}
