@@ -66,20 +66,7 @@ impl Error {
     /// The server's code, if the server said it.
     #[must_use]
     pub fn code(&self) -> Option<Code> {
-        match self {
-            Self::Remote(body) => Some(body.code),
-            Self::Usage(_)
-            | Self::Local { .. }
-            | Self::Changed(_)
-            | Self::Unreachable { .. }
-            | Self::Untrusted { .. }
-            | Self::Lost(_)
-            | Self::TimedOut(_)
-            | Self::Integrity(_)
-            | Self::Protocol(_)
-            | Self::Interrupted(_)
-            | Self::OutputClosed => None,
-        }
+        self.remote().map(|body| body.code)
     }
 
     /// Whether the same request may succeed a little later without anybody changing anything.
@@ -103,8 +90,14 @@ impl Error {
     /// The least time to wait before trying again, if the server named one.
     #[must_use]
     pub fn retry_after(&self) -> Option<Duration> {
+        let seconds = self.remote()?.retry_after?;
+        Some(Duration::from_secs(seconds))
+    }
+
+    /// What the server said, if it was the server.
+    fn remote(&self) -> Option<&ErrorBody> {
         match self {
-            Self::Remote(body) => body.retry_after.map(Duration::from_secs),
+            Self::Remote(body) => Some(body),
             Self::Usage(_)
             | Self::Local { .. }
             | Self::Changed(_)

@@ -10,58 +10,30 @@
 mod dialogue;
 #[path = "../fuzz/src/ops.rs"]
 mod ops;
+mod replay;
 #[path = "../fuzz/src/text.rs"]
 mod text;
 
-use std::path::Path;
-use std::{fs, panic};
-
-fn replay(target: &str, run: fn(&[u8])) {
-    let folder = Path::new(env!("CARGO_MANIFEST_DIR"))
-        .join("fuzz/corpus")
-        .join(target);
-    let mut kept = 0;
-    for entry in fs::read_dir(&folder).unwrap() {
-        let path = entry.unwrap().path();
-        let seed = fs::read(&path).unwrap();
-        kept += 1;
-        let try_one = |bytes: &[u8], change: &str| {
-            if panic::catch_unwind(|| run(bytes)).is_err() {
-                panic!("{target}: {} {change} fails", path.display());
-            }
-        };
-        try_one(&seed, "as it is");
-        for at in 0..seed.len() {
-            try_one(&seed[..at], &format!("cut at {at}"));
-            let mut flipped = seed.clone();
-            flipped[at] ^= 1 << (at % 8);
-            try_one(&flipped, &format!("with byte {at} flipped"));
-            let mut doubled = seed.clone();
-            doubled.splice(at..at, seed[at..].iter().copied());
-            try_one(&doubled, &format!("with its rest doubled at {at}"));
-        }
-    }
-    assert!(kept >= 4, "{}: {kept} seeds", folder.display());
-}
+const HERE: &str = env!("CARGO_MANIFEST_DIR");
 
 #[test]
 fn decoder_takes_its_corpus() {
-    replay("decoder", text::decoder);
+    replay::replay(HERE, "decoder", text::decoder);
 }
 
 #[test]
 fn vpath_takes_its_corpus() {
-    replay("vpath", text::vpath);
+    replay::replay(HERE, "vpath", text::vpath);
 }
 
 #[test]
 fn native_ops_takes_its_corpus() {
-    replay("native_ops", ops::native_ops);
+    replay::replay(HERE, "native_ops", ops::native_ops);
 }
 
 #[test]
 fn rfc959_dialogue_takes_its_corpus() {
-    replay("rfc959_dialogue", dialogue::rfc959_dialogue);
+    replay::replay(HERE, "rfc959_dialogue", dialogue::rfc959_dialogue);
 }
 
 /// Dialogues by chance, the same ones every time.
@@ -77,17 +49,17 @@ fn rfc959_dialogue_takes_chance() {
     for round in 0..20_000 {
         let len = 10 + usize::from(next());
         let bytes: Vec<u8> = (0..len).map(|_| next()).collect();
-        let played = panic::catch_unwind(|| dialogue::rfc959_dialogue(&bytes));
+        let played = std::panic::catch_unwind(|| dialogue::rfc959_dialogue(&bytes));
         assert!(played.is_ok(), "round {round}: {bytes:?}");
     }
 }
 
 #[test]
 fn login_ops_takes_its_corpus() {
-    replay("login_ops", ops::login_ops);
+    replay::replay(HERE, "login_ops", ops::login_ops);
 }
 
 #[test]
 fn proxy_header_takes_its_corpus() {
-    replay("proxy_header", text::proxy_header);
+    replay::replay(HERE, "proxy_header", text::proxy_header);
 }
