@@ -29,13 +29,19 @@ impl Peer {
         Self::over(TcpStream::connect_timeout(&addr, SOON).unwrap())
     }
 
-    /// Connects from an address of choice and says `hello`.
+    /// Connects from an address of choice and says nothing.
     #[must_use]
-    pub fn hello_from(from: IpAddr, addr: SocketAddr) -> Self {
+    pub fn connect_from(from: IpAddr, addr: SocketAddr) -> Self {
         let socket = Socket::new(Domain::for_address(addr), Type::STREAM, None).unwrap();
         socket.bind(&SocketAddr::new(from, 0).into()).unwrap();
         socket.connect(&addr.into()).unwrap();
-        Self::over(socket.into()).greet()
+        Self::over(socket.into())
+    }
+
+    /// Connects from an address of choice and says `hello`.
+    #[must_use]
+    pub fn hello_from(from: IpAddr, addr: SocketAddr) -> Self {
+        Self::connect_from(from, addr).greet()
     }
 
     /// Connects, sends a proxy's header and `hello` in one piece, and takes the answer.

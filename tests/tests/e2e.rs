@@ -8,6 +8,8 @@
 
 #[path = "e2e/bandwidth.rs"]
 mod bandwidth;
+#[path = "e2e/bans.rs"]
+mod bans;
 #[path = "e2e/config.rs"]
 mod config;
 #[path = "e2e/large.rs"]

@@ -1,8 +1,9 @@
 //! The muxftp daemon, as a library: `main.rs` is one line.
 //!
-//! Floors, each importing only what stands before it: `base` · `pool` · `conn` · `session` ·
+//! Floors, each importing only what stands before it: `base` · `bans` · `pool` · `conn` · `session` ·
 //! `reactor` · `server` · `cli`.
 
+mod bans;
 mod base;
 pub mod cli;
 mod conn;

@@ -9,6 +9,7 @@ use std::thread;
 use std::time::{Duration, Instant, SystemTime};
 
 use ftp_access::Users;
+use ftp_access::bans::Policy;
 use ftp_proto::native::Native;
 use ftp_proto::session::{Dialect, Times};
 use ftp_proto::wire::{Code, ErrorBody, ReplyHead, frame};
@@ -16,6 +17,7 @@ use ftp_proto::{Durability, Limits};
 use ftp_store::Store;
 use ipnet::IpNet;
 
+use crate::bans::Bans;
 use crate::logins::{Logins, Stores};
 use crate::metrics::Metrics;
 use crate::pool::{Mailbox, Pool};
@@ -74,6 +76,8 @@ pub struct ServerConfig {
     pub rates: Rates,
     /// Most transfers of one address at a time; `None` is no limit.
     pub transfers_per_address: Option<u32>,
+    /// When addresses are banned that guess passwords; absent: never.
+    pub bans: Option<Policy>,
     /// Standard FTP.
     pub ftp: FtpConfig,
     /// For tests: every disk job sleeps first.
@@ -134,6 +138,7 @@ pub struct Handle {
     live: Arc<Live>,
     certificate: Option<Certificate>,
     logins: Option<Arc<Logins>>,
+    bans: Arc<Bans>,
 }
 
 impl Handle {
@@ -155,6 +160,7 @@ impl Handle {
             certificate.reload(&config.tls)?;
         }
         self.live.swap(config);
+        self.bans.set_policy(config.bans.clone());
         if let (Some(logins), Some(users)) = (&self.logins, &config.users) {
             logins.replace(users.clone());
         }
@@ -185,7 +191,8 @@ impl Server {
             partial_ttl: config.partial_ttl,
             ..ftp_store::Options::default()
         };
-        let (entry, logins) = entry(&config, options)?;
+        let bans = Arc::new(Bans::new(config.bans.clone()));
+        let (entry, logins) = entry(&config, options, &bans)?;
         let live = Arc::new(Live::new(&config));
         let certificate = Certificate::new(&config).map_err(StartError::Tls)?;
         let (addresses, listeners) = listen(&config, &live, certificate.as_ref())?;
@@ -200,6 +207,7 @@ impl Server {
             bounds: bounds(&config),
             bandwidth: Arc::<Bandwidth>::default(),
             transfers: Arc::<Transfers>::default(),
+            bans: bans.clone(),
             last_id: Arc::default(),
         };
         let reactors = crew(&commons, config.reactors, listeners)
@@ -208,6 +216,7 @@ impl Server {
             handle: Handle {
                 live,
                 logins,
+                bans,
                 certificate,
                 mailboxes: reactors
                     .iter()
@@ -274,9 +283,10 @@ impl Server {
 fn entry(
     config: &ServerConfig,
     options: ftp_store::Options,
+    bans: &Arc<Bans>,
 ) -> Result<(Entry, Option<Arc<Logins>>), StartError> {
     if let Some(users) = &config.users {
-        let logins = Logins::start(users.clone(), Stores::new(options));
+        let logins = Logins::start(users.clone(), Stores::new(options), bans.clone());
         let logins = logins.map_err(|error| StartError::System("start the log-ins", error))?;
         let logins = Arc::new(logins);
         return Ok((Entry::Users(logins.clone()), Some(logins)));
@@ -391,16 +401,20 @@ fn refusal(live: &Live, code: Code, why: &str) -> Vec<u8> {
 struct NativeFront {
     live: Arc<Live>,
     refusal: Vec<u8>,
+    banned: Vec<u8>,
     cover: Cover,
 }
 
 impl NativeFront {
     fn new(live: Arc<Live>, cover: Cover) -> Self {
         let why = "the server has too many connections; close some or try again later";
-        let refusal = refusal(&live, Code::Overloaded, why);
+        let full = refusal(&live, Code::Overloaded, why);
+        let why = "too many log-ins from your address have failed; try again later";
+        let banned = refusal(&live, Code::LoginLater, why);
         Self {
             live,
-            refusal,
+            refusal: full,
+            banned,
             cover,
         }
     }
@@ -413,6 +427,10 @@ impl Front for NativeFront {
 
     fn refusal(&self) -> &[u8] {
         &self.refusal
+    }
+
+    fn banned(&self) -> &[u8] {
+        &self.banned
     }
 
     fn cover(&self) -> Cover {

@@ -14,7 +14,7 @@ use ftp_tests::{Options, Peer, SOON, Scratch, Server, eventually};
 use rustix::process::Signal;
 use serde_json::{Value, json};
 
-const PASSWORD: &str = "correct horse";
+pub(super) const PASSWORD: &str = "correct horse";
 const RIGHTS: [&str; 7] = [
     "list",
     "read",
@@ -30,7 +30,7 @@ static HASH: LazyLock<String> =
     LazyLock::new(|| Hash::make(&Password::new(PASSWORD).unwrap(), Cost::default()).unwrap());
 
 /// A user whose root is a folder of their name, and what else their entry says.
-fn user(home: &Path, name: &str, more: &str) -> String {
+pub(super) fn user(home: &Path, name: &str, more: &str) -> String {
     let root = home.join(name);
     for folder in ["in/sub", "inner", "out"] {
         fs::create_dir_all(root.join(folder)).unwrap();
@@ -45,7 +45,7 @@ fn user(home: &Path, name: &str, more: &str) -> String {
     format!("[[user]]\nname = \"{name}\"\npassword = \"{hash}\"\nroot = \"{root}\"\n{more}\n")
 }
 
-fn write(home: &Scratch, text: &str) {
+pub(super) fn write(home: &Scratch, text: &str) {
     let path = home.join("users.toml");
     fs::write(&path, text).unwrap();
     fs::set_permissions(&path, Permissions::from_mode(0o600)).unwrap();

@@ -79,6 +79,7 @@ const FLOORS: &[Row] = &[
     ),
     ("ftp-tls", "*", &["*"], &[]),
     ("ftp-server", "base", &[], &[]),
+    ("ftp-server", "bans", &[], &["ftp_access"]),
     ("ftp-server", "metrics", &[], &["ftp_proto::session"]),
     (
         "ftp-server",
@@ -96,7 +97,9 @@ const FLOORS: &[Row] = &[
     (
         "ftp-server",
         "reactor",
-        &["base", "pool", "conn", "logins", "session", "metrics"],
+        &[
+            "base", "bans", "pool", "conn", "logins", "session", "metrics",
+        ],
         &[
             "ftp_access",
             "ftp_store",
@@ -107,7 +110,7 @@ const FLOORS: &[Row] = &[
     (
         "ftp-server",
         "logins",
-        &["base"],
+        &["base", "bans"],
         &["ftp_access", "ftp_store", "ftp_proto::session"],
     ),
     ("ftp-server", "sweeper", &[], &["ftp_store"]),
@@ -115,7 +118,7 @@ const FLOORS: &[Row] = &[
         "ftp-server",
         "server",
         &[
-            "base", "conn", "logins", "reactor", "pool", "session", "sweeper", "metrics",
+            "base", "bans", "conn", "logins", "reactor", "pool", "session", "sweeper", "metrics",
         ],
         &["ftp_access", "ftp_store", "ftp_tls", "ftp_proto"],
     ),

@@ -8,6 +8,7 @@ use std::thread::available_parallelism;
 use std::time::Duration;
 
 use ftp_access::Users;
+use ftp_access::bans::Policy;
 use ftp_access::users::{LoadError, UsersFile};
 use ftp_proto::{Durability, Limits};
 
@@ -59,6 +60,7 @@ impl Config {
         let rates = rates(&settings);
         let transfers = Some(settings.max_transfers_per_address).filter(|cap| *cap > 0);
         let transfers = transfers.and_then(|cap| u32::try_from(cap).ok());
+        let bans = bans(&settings);
         let slow_disk = u64::try_from(settings.slow_disk_ms).unwrap_or(0);
         Ok(Self {
             server: ServerConfig {
@@ -79,6 +81,7 @@ impl Config {
                 tls,
                 rates,
                 transfers_per_address: transfers,
+                bans,
                 ftp,
                 slow_disk: (slow_disk > 0).then(|| Duration::from_millis(slow_disk)),
             },
@@ -125,6 +128,20 @@ fn rates(settings: &Settings) -> Rates {
             per_session: limit(settings.download_rate_per_session),
         },
     }
+}
+
+/// 0 is no ban.
+fn bans(settings: &Settings) -> Option<Policy> {
+    let points = u32::try_from(settings.ban_after).unwrap_or(u32::MAX);
+    (points > 0).then(|| Policy {
+        allow: settings.ban_exempt.clone(),
+        points,
+        fade: settings.ban_forgive,
+        first: settings.ban_time,
+        longest: settings.ban_time_max,
+        memory: settings.ban_time_max,
+        ..Policy::default()
+    })
 }
 
 fn durability_word(durability: Durability) -> &'static str {

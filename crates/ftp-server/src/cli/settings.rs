@@ -146,6 +146,18 @@ settings! {
     /// Most transfers of one address (in IPv6, of one /64) at once; more are refused, and may be tried again. A connection that
     /// has a file open is one, whatever waits behind it. 0 is no limit.
     max_transfers_per_address: usize = Count { min: 0, max: 1_000_000 }, "0", Live;
+    /// Ban an address (in IPv6, a /64) when more log-ins than that have failed from it. Its connections and log-ins are refused for
+    /// `ban-time`. 0 bans nobody. Bans are forgotten at a restart.
+    ban_after: usize = Count { min: 0, max: 1_000_000 }, "10", Live;
+    /// The time in which one failed log-in is forgiven.
+    ban_forgive: Duration = POSITIVE, "1m", Live;
+    /// How long the first ban of an address is; each one that follows is twice as long.
+    ban_time: Duration = POSITIVE, "1m", Live;
+    /// How long a ban is at most, and how long after it the next one is longer.
+    ban_time_max: Duration = POSITIVE, "1d", Live;
+    /// Who is never banned: addresses and networks. A proxy that is not in `proxy-from` belongs here, for all who come by it
+    /// have its address.
+    ban_exempt: Vec<IpNet> = Networks, "", Live;
     /// Proxies in front of the server: who connects from these addresses must begin with a PROXY protocol header (version 1
     /// or 2) and is believed for whom it comes. From anybody else such a header is not looked at.
     proxy_from: Vec<IpNet> = Networks, "", Live;

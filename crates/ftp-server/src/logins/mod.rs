@@ -11,12 +11,13 @@ use std::io;
 use std::net::IpAddr;
 use std::sync::{Arc, Mutex, PoisonError};
 use std::thread::{Builder, JoinHandle};
-use std::time::Duration;
+use std::time::{Duration, Instant};
 
 use ftp_access::{Password, Scratch, User, Users, Verdict};
 use ftp_proto::session::Secret;
 use ftp_store::Store;
 
+use crate::bans::Bans;
 use crate::base::Key;
 
 use queue::Queue;
@@ -93,6 +94,7 @@ struct Desk {
     users: Mutex<Arc<Users>>,
     queue: Queue,
     stores: Stores,
+    bans: Arc<Bans>,
 }
 
 impl Logins {
@@ -100,11 +102,12 @@ impl Logins {
     ///
     /// # Errors
     /// If one cannot be started.
-    pub(crate) fn start(users: Arc<Users>, stores: Stores) -> io::Result<Self> {
+    pub(crate) fn start(users: Arc<Users>, stores: Stores, bans: Arc<Bans>) -> io::Result<Self> {
         let desk = Arc::new(Desk {
             users: Mutex::new(users),
             queue: Queue::default(),
             stores,
+            bans,
         });
         let mut logins = Self {
             desk,
@@ -120,8 +123,11 @@ impl Logins {
         Ok(logins)
     }
 
-    /// Queues a question. If there is no room the verdict is at hand: not now.
+    /// Queues a question. If the peer is banned, or there is no room, the verdict is at hand: not now.
     pub(crate) fn ask(&self, ask: Ask) -> Option<Checked> {
+        if let Some(left) = self.desk.bans.remaining(ask.peer, Instant::now()) {
+            return Some(Checked::Later(left));
+        }
         let refused = self.desk.queue.push(ask)?;
         tracing::warn!(peer = %refused.peer, "too many log-ins wait; this one was not tried");
         Some(Checked::Later(BUSY))
@@ -188,7 +194,13 @@ impl Desk {
     }
 
     fn check(&self, claim: Claim, peer: IpAddr, scratch: &mut Scratch) -> Checked {
+        // It may have been banned while it waited: no work for those.
+        if let Some(left) = self.bans.remaining(peer, Instant::now()) {
+            return Checked::Later(left);
+        }
         let users = self.users();
+        // A certificate is no guess: its authority was verified.
+        let guess = matches!(claim, Claim::Password(..));
         let (name, verdict) = match claim {
             Claim::Password(name, secret) => {
                 // One that is too long is nobody's, and costs what the others cost.
@@ -208,7 +220,11 @@ impl Desk {
             Verdict::Accepted(user) => self.admit(user, peer),
             Verdict::Refused(why) => {
                 let user: String = name.chars().take(NAME_CHARS).collect();
-                tracing::warn!(%peer, user, reason = %why, "login failed");
+                let shown = peer.to_canonical();
+                tracing::warn!(peer = %shown, user, reason = %why, "login failed");
+                if guess {
+                    self.bans.login_refused(peer, Instant::now());
+                }
                 Checked::Refused
             }
         }

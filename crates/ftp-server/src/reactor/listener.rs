@@ -21,6 +21,8 @@ pub(crate) trait Front: Send {
     fn dialect(&self, now: Instant) -> Box<dyn Dialect>;
     /// What a connection is told that is turned away.
     fn refusal(&self) -> &[u8];
+    /// What a connection is told that comes from a banned address.
+    fn banned(&self) -> &[u8];
     /// Whether, and when, a connection is wrapped in TLS.
     fn cover(&self) -> Cover;
     /// How its sessions come to data connections, if they do.

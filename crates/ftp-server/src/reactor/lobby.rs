@@ -13,7 +13,7 @@ use mio::net::TcpStream;
 use mio::{Interest, Registry, Token};
 
 use super::Reactor;
-use super::turn::FULL;
+use super::turn::Refusal;
 use crate::base::{Arena, Key, Timers};
 
 /// What tells the tokens of those who wait here from those of sessions: keys leave out the top bit.
@@ -273,11 +273,15 @@ impl Reactor {
         };
         let peer = source.unwrap_or(via);
         tracing::debug!(%peer, %via, "a proxy named its client");
-        if self.admission.name(peer.ip()) {
-            self.open(caller.number, caller.stream, peer, caller.since, now);
+        let why = if self.commons.bans.remaining(peer.ip(), now).is_some() {
+            self.admission.leave_unnamed();
+            Refusal::Banned
+        } else if self.admission.name(peer.ip()) {
+            return self.open(caller.number, caller.stream, peer, caller.since, now);
         } else {
-            self.refuse(caller.number, caller.stream, peer, FULL, now);
-        }
+            Refusal::Full
+        };
+        self.refuse(caller.number, caller.stream, peer, why, now);
     }
 }
 

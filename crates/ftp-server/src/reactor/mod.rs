@@ -16,6 +16,7 @@ use ftp_proto::session::Times;
 use ipnet::IpNet;
 use mio::{Events, Interest, Poll, Token, Waker};
 
+use crate::bans::Bans;
 use crate::base::{Arena, Key, Schedule, Timers};
 use crate::logins::{Home, Ruling};
 use crate::metrics::Metrics;
@@ -108,6 +109,7 @@ pub(crate) struct Commons {
     pub(crate) bounds: Bounds,
     pub(crate) bandwidth: Arc<Bandwidth>,
     pub(crate) transfers: Arc<Transfers>,
+    pub(crate) bans: Arc<Bans>,
     /// The last number given to a session, for the log.
     pub(crate) last_id: Arc<AtomicU64>,
 }

@@ -30,8 +30,16 @@ const TURN_BYTES: u64 = 4 * 1024 * 1024;
 /// room may go to another reactor.
 const RESUBMIT: Duration = Duration::from_millis(1);
 
-/// Why a connection is refused whose address has its share already.
-pub(super) const FULL: &str = "too many connections of one address";
+/// Why a connection is refused.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub(super) enum Refusal {
+    /// Its address has its share already.
+    Full,
+    /// The reserve of descriptors is reached.
+    Descriptors,
+    /// Too many log-ins of its address have failed.
+    Banned,
+}
 
 impl Reactor {
     /// Runs until drained or cut.
@@ -211,13 +219,15 @@ impl Reactor {
     fn admit(&mut self, number: usize, stream: TcpStream, peer: SocketAddr, now: Instant) {
         let why = if stream.as_raw_fd() >= self.commons.bounds.descriptor_ceiling {
             self.admission.rest(now);
-            "file descriptors run out"
+            Refusal::Descriptors
         } else if self.is_proxy(peer) {
             return self.await_header(number, stream, peer, now);
+        } else if self.commons.bans.remaining(peer.ip(), now).is_some() {
+            Refusal::Banned
         } else if self.admission.enter(peer.ip()) {
             return self.open(number, stream, peer, now, now);
         } else {
-            FULL
+            Refusal::Full
         };
         self.refuse(number, stream, peer, why, now);
     }
@@ -228,16 +238,29 @@ impl Reactor {
         number: usize,
         stream: TcpStream,
         peer: SocketAddr,
-        why: &str,
+        why: Refusal,
         now: Instant,
     ) {
-        tracing::warn!(%peer, why, "connection refused");
+        match why {
+            Refusal::Full => {
+                let why = "too many connections of one address";
+                tracing::warn!(%peer, why, "connection refused");
+            }
+            Refusal::Descriptors => {
+                tracing::warn!(%peer, why = "file descriptors run out", "connection refused");
+            }
+            // The ban itself was told; who goes on knocking shall not fill the log.
+            Refusal::Banned => tracing::debug!(%peer, why = "banned", "connection refused"),
+        }
         self.commons.metrics.count_refused();
         if let Some(listener) = self.listeners.get(number) {
             // Within TLS it would take a handshake to say a word.
             let words = match listener.front.cover() {
                 Cover::First(_) => &[],
-                Cover::Plain | Cover::Asked(_) => listener.front.refusal(),
+                Cover::Plain | Cover::Asked(_) => match why {
+                    Refusal::Full | Refusal::Descriptors => listener.front.refusal(),
+                    Refusal::Banned => listener.front.banned(),
+                },
             };
             self.admission.turn_away(stream, words, now);
         }

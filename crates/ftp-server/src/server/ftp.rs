@@ -20,6 +20,8 @@ use crate::session::SecondRules;
 
 /// What a connection over the caps is told (RFC 959, section 4.2.2).
 const REFUSAL: &[u8] = b"421 Too many connections; close some or try again later\r\n";
+/// What a connection from a banned address is told.
+const BANNED: &[u8] = b"421 Too many log-ins from your address have failed; try again later\r\n";
 /// What is told on the port where TLS comes first to a client that begins without.
 const TO_PLAIN: &[u8] = b"421 This port speaks TLS from the first byte (FTPS)\r\n";
 
@@ -187,6 +189,10 @@ impl Front for FtpFront {
 
     fn refusal(&self) -> &[u8] {
         REFUSAL
+    }
+
+    fn banned(&self) -> &[u8] {
+        BANNED
     }
 
     fn cover(&self) -> Cover {
