@@ -16,6 +16,8 @@ mod config;
 mod large;
 #[path = "e2e/lifecycle.rs"]
 mod lifecycle;
+#[path = "e2e/limits.rs"]
+mod limits;
 #[path = "e2e/logs.rs"]
 mod logs;
 #[path = "e2e/many.rs"]

@@ -203,6 +203,7 @@ impl Play {
             21 => self.tell(Input::Login(match source.byte() % 4 {
                 0 => LoginOutcome::Refused,
                 1 => LoginOutcome::Later {
+                    why: "too many".into(),
                     after: Duration::ZERO,
                 },
                 _ => LoginOutcome::Admitted { user: "ann".into() },

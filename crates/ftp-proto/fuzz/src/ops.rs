@@ -231,6 +231,7 @@ impl Play {
         let outcome = match source.byte() % 4 {
             0 => LoginOutcome::Refused,
             1 => LoginOutcome::Later {
+                why: "too many".into(),
                 after: Duration::from_millis(source.number()),
             },
             2 => LoginOutcome::Admitted { user },

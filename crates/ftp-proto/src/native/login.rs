@@ -128,10 +128,10 @@ impl Native {
                 let why = "no such user, or not the password";
                 Answer::error(reply::error(Code::LoginFailed, why))
             }
-            LoginOutcome::Later { after } => {
+            LoginOutcome::Later { why, after } => {
                 // Rounded up: who waits so long comes late enough.
                 let seconds = after.as_secs() + u64::from(after.subsec_nanos() > 0);
-                let why = format!("no log-in is tried now; again in {seconds} s");
+                let why = format!("{why}; try again in {seconds} s");
                 Answer::error(ErrorBody {
                     retry_after: Some(seconds),
                     ..reply::error(Code::LoginLater, why)

@@ -105,8 +105,8 @@ impl Rfc959 {
                     self.fx.reply(&Reply::new(530, words));
                 }
             }
-            LoginOutcome::Later { after } => {
-                let words = format!("Not now: try again in {} s", after.as_secs().max(1));
+            LoginOutcome::Later { why, after } => {
+                let words = format!("Not now: {why}; try again in {} s", after.as_secs().max(1));
                 self.fx.reply(&Reply::new(421, words));
                 self.end(true, "logins are refused for now", now);
             }

@@ -14,6 +14,8 @@ pub enum LoginOutcome {
     Refused,
     /// Too many wrong attempts, or too many sessions: not now.
     Later {
+        /// Why, for people.
+        why: String,
         /// When it may be tried again.
         after: Duration,
     },

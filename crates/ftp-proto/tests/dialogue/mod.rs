@@ -149,6 +149,7 @@ impl Scene {
             "admitted" => Input::Login(LoginOutcome::Admitted { user: rest.into() }),
             "refused" => Input::Login(LoginOutcome::Refused),
             "later" => Input::Login(LoginOutcome::Later {
+                why: "too many".into(),
                 after: Duration::from_secs(number()),
             }),
             "done" => {

@@ -170,6 +170,7 @@ impl Scene {
             "drain" => self.tell(Input::Drain),
             "login" => self.tell(Input::Login(match rest.split_once(' ') {
                 Some(("later", seconds)) => LoginOutcome::Later {
+                    why: "too many".into(),
                     after: Duration::from_millis(seconds.parse::<u64>().unwrap() * 1000 - 1),
                 },
                 Some(_) => panic!("{text:?}"),

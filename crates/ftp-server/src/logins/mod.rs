@@ -23,6 +23,10 @@ use crate::base::Key;
 use queue::Queue;
 pub(crate) use stores::Stores;
 
+/// What a banned peer is told.
+const BANNED: &str = "too many log-ins from your address have failed";
+/// What a peer is told if too many wait.
+const CROWDED: &str = "too many log-ins wait";
 /// Threads that check: as many passwords are worked on at once.
 const THREADS: usize = 2;
 /// After this a peer may ask again, if too many waited.
@@ -69,8 +73,8 @@ pub(crate) enum Checked {
     Admitted(Arc<User>, Arc<Store>),
     /// Nobody we know.
     Refused,
-    /// Not to be told now.
-    Later(Duration),
+    /// Not to be told now: why, for people, and when it can be.
+    Later(&'static str, Duration),
 }
 
 impl std::fmt::Debug for Checked {
@@ -78,7 +82,7 @@ impl std::fmt::Debug for Checked {
         match self {
             Self::Admitted(user, _) => write!(f, "Admitted({})", user.name()),
             Self::Refused => f.write_str("Refused"),
-            Self::Later(after) => write!(f, "Later({after:?})"),
+            Self::Later(why, after) => write!(f, "Later({why}, {after:?})"),
         }
     }
 }
@@ -126,11 +130,11 @@ impl Logins {
     /// Queues a question. If the peer is banned, or there is no room, the verdict is at hand: not now.
     pub(crate) fn ask(&self, ask: Ask) -> Option<Checked> {
         if let Some(left) = self.desk.bans.remaining(ask.peer, Instant::now()) {
-            return Some(Checked::Later(left));
+            return Some(Checked::Later(BANNED, left));
         }
         let refused = self.desk.queue.push(ask)?;
         tracing::warn!(peer = %refused.peer, "too many log-ins wait; this one was not tried");
-        Some(Checked::Later(BUSY))
+        Some(Checked::Later(CROWDED, BUSY))
     }
 
     /// From now on these are the users.
@@ -196,7 +200,7 @@ impl Desk {
     fn check(&self, claim: Claim, peer: IpAddr, scratch: &mut Scratch) -> Checked {
         // It may have been banned while it waited: no work for those.
         if let Some(left) = self.bans.remaining(peer, Instant::now()) {
-            return Checked::Later(left);
+            return Checked::Later(BANNED, left);
         }
         let users = self.users();
         // A certificate is no guess: its authority was verified.
@@ -240,7 +244,7 @@ impl Desk {
             Err(error) => {
                 let root = grant.root().display();
                 tracing::error!(user = user.name(), %root, %error, "a user's folder cannot be served");
-                Checked::Later(NO_FOLDER)
+                Checked::Later("the user's folder cannot be served", NO_FOLDER)
             }
         }
     }

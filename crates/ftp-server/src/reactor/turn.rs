@@ -441,8 +441,9 @@ impl Reactor {
         let (times, ends) = (self.commons.bounds.times, self.commons.bounds.end_times);
         self.with_session(key, now, |session, context| {
             session.retime(times, ends, context);
-            session.meter(context);
             session.recheck(context);
+            // By what the user may use now.
+            session.meter(context);
         });
     }
 

@@ -290,4 +290,52 @@ mod tests {
         let granted = again.upload.as_mut().unwrap().grant(10 * MB, now);
         assert!(granted < half_a_burst, "who comes back finds it as it was");
     }
+
+    /// Four sessions of one user from four addresses, who ask as fast as they may, in a time of their own; and another user beside.
+    #[test]
+    fn four_sessions_of_a_user_have_their_rate_together() {
+        let (bandwidth, rate) = (Arc::default(), 10 * MB);
+        let start = Instant::now();
+        let of = |session: u64, name: &str, rate| Whose {
+            session,
+            address: IpAddr::from([192, 0, 2, u8::try_from(session).unwrap()]),
+            user: Some((name.into(), Some(rate), Some(rate))),
+        };
+        let whose = (1..=5).map(|n| match n {
+            5 => of(n, "ben", rate / 2),
+            _ => of(n, "anna", rate),
+        });
+        let mut meters: Vec<_> = whose
+            .map(|whose| Meters::new(&bandwidth, &Rates::default(), &whose).unwrap())
+            .collect();
+        let (ramp, end) = (
+            start + Duration::from_secs(1),
+            start + Duration::from_secs(11),
+        );
+        let (mut moved, mut now) = ([[0_u64; 2]; 5], start);
+        while now < end {
+            for (meters, moved) in meters.iter_mut().zip(&mut moved) {
+                for (meter, moved) in meters.each().zip(moved) {
+                    let granted = meter.grant(256 * 1024, now);
+                    meter.moved(granted);
+                    *moved += if now >= ramp { granted } else { 0 };
+                }
+                meters.settle();
+            }
+            // A turn of the loop later, or when the first of them may go on.
+            let wake = meters.iter().filter_map(|meters| meters.wake()).min();
+            now = wake.unwrap_or(now).max(now + Duration::from_millis(1));
+        }
+        let close = |bytes: u64, to: u64| bytes.abs_diff(to) * 20 <= to;
+        for way in [0, 1] {
+            let each: Vec<_> = moved.iter().map(|moved| moved[way]).collect();
+            let (four, ben) = each.split_at(4);
+            assert!(close(four.iter().sum(), 10 * rate), "{each:?}");
+            assert!(
+                four.iter().all(|own| close(*own, 10 * rate / 4)),
+                "{each:?}"
+            );
+            assert!(close(ben[0], 10 * rate / 2), "{each:?}");
+        }
+    }
 }

@@ -5,6 +5,7 @@
 
 use std::collections::HashMap;
 use std::sync::Arc;
+use std::time::Duration;
 
 use ftp_access::{Judgement, User};
 use ftp_proto::session::{
@@ -12,8 +13,12 @@ use ftp_proto::session::{
 };
 use ftp_store::Store;
 
+use super::transfers::Ticket;
 use super::{Context, Session};
 use crate::logins::{Ask, Checked, Claim, Logins};
+
+/// After this a user may come again who has as many connections as they may.
+const SEATS: Duration = Duration::from_secs(1);
 
 /// How sessions of a server begin.
 #[derive(Clone)]
@@ -33,6 +38,8 @@ pub(super) struct Gate {
     /// What of the outcomes under way may be shown, where that is not all.
     reviews: HashMap<JobId, Judgement>,
     asking: Option<Asking>,
+    /// The log-in, as one of the user's.
+    seat: Option<Ticket>,
 }
 
 /// For what a verdict is waited for.
@@ -56,7 +63,18 @@ impl Gate {
             store,
             reviews: HashMap::new(),
             asking: None,
+            seat: None,
         }
+    }
+
+    /// Who is logged in.
+    pub(super) fn seated(&self) -> Option<&User> {
+        self.user.as_deref()
+    }
+
+    /// Whether somebody has to log in, and nobody has.
+    pub(super) fn is_nobodys(&self) -> bool {
+        self.logins.is_some() && self.user.is_none()
     }
 
     /// The user's name, for the log.
@@ -174,9 +192,12 @@ impl Session {
             return;
         };
         let outcome = match checked {
-            Checked::Admitted(user, store) => self.seat(&user, store),
+            Checked::Admitted(user, store) => self.seat(&user, store, ctx),
             Checked::Refused => LoginOutcome::Refused,
-            Checked::Later(after) => LoginOutcome::Later { after },
+            Checked::Later(why, after) => LoginOutcome::Later {
+                why: why.to_owned(),
+                after,
+            },
         };
         let input = match (asking, outcome) {
             (Asking::Machine, outcome) => Input::Login(outcome),
@@ -191,20 +212,31 @@ impl Session {
         self.dialect.handle(input, ctx.now);
     }
 
-    /// Gives the user a seat, unless the users have changed since it was asked.
-    fn seat(&mut self, user: &User, store: Arc<Store>) -> LoginOutcome {
+    /// Gives the user a seat, unless the users have changed since it was asked, or all of theirs are taken.
+    fn seat(&mut self, user: &User, store: Arc<Store>, ctx: &Context<'_>) -> LoginOutcome {
         let users = self.gate.logins.as_ref().map(|logins| logins.users());
         let standing = users.and_then(|users| users.standing(user, self.peer.ip()));
-        match standing.filter(|now| same_files(now, user)) {
-            Some(now) => {
-                let name = now.name().to_owned();
-                tracing::debug!(session = self.id, user = name, "the session is the user's");
-                self.gate.user = Some(now);
-                self.gate.store = Some(store);
-                LoginOutcome::Admitted { user: name }
+        let Some(now) = standing.filter(|now| same_files(now, user)) else {
+            return LoginOutcome::Refused;
+        };
+        let name = now.name().to_owned();
+        let again = self.gate.user() == Some(now.name());
+        if !again {
+            match ctx.transfers.seat(&now) {
+                Ok(seat) => self.gate.seat = Some(seat),
+                Err(full) => {
+                    let (peer, user) = (self.peer, name);
+                    tracing::warn!(%peer, user, why = %full, "login refused");
+                    let why = format!("{full} of one user");
+                    return LoginOutcome::Later { why, after: SEATS };
+                }
             }
-            None => LoginOutcome::Refused,
         }
+        tracing::debug!(session = self.id, user = name, "the session is the user's");
+        self.gate.user = Some(now);
+        self.gate.store = Some(store);
+        self.meter(ctx);
+        LoginOutcome::Admitted { user: name }
     }
 
     /// The users have changed: the session goes on with the rights of now, or ends.

@@ -236,10 +236,14 @@ impl Session {
 
     /// Takes the present rates over.
     pub(crate) fn meter(&mut self, ctx: &Context<'_>) {
+        let user = self.gate.seated().map(|user| {
+            let limits = user.limits();
+            (user.name().into(), limits.upload_rate, limits.download_rate)
+        });
         let whose = Whose {
             session: self.id,
             address: self.peer.ip(),
-            user: None,
+            user,
         };
         self.meters = Meters::new(ctx.bandwidth, ctx.rates, &whose);
     }
@@ -281,6 +285,10 @@ impl Session {
 
     /// For how much longer the machine's deadline is not given: it is not the peer who is waited for.
     fn excuse(&mut self, now: Instant) -> Option<Duration> {
+        if self.gate.is_nobodys() {
+            // Before a log-in there is one time for everything.
+            return None;
+        }
         if self.lanes.values().any(Lane::is_away) {
             return Some(EXCUSE);
         }

@@ -94,11 +94,9 @@ impl Session {
 
     /// Counts the transfer that begins with `op`, where they are counted and none is under way.
     pub(super) fn begin_transfer(&mut self, op: &DiskOp, ctx: &Context<'_>) -> Result<(), Fault> {
-        if let Some(cap) = ctx.transfers_per_address
-            && self.transfer.is_none()
-            && transfers::begins(op)
-        {
-            self.transfer = Some(ctx.transfers.begin(self.peer.ip(), cap)?);
+        if self.transfer.is_none() && transfers::begins(op) {
+            let address = (self.peer.ip(), ctx.transfers_per_address);
+            self.transfer = ctx.transfers.begin(address, self.gate.seated())?;
         }
         Ok(())
     }
