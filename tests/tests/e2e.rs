@@ -18,6 +18,8 @@ mod large;
 mod lifecycle;
 #[path = "e2e/limits.rs"]
 mod limits;
+#[path = "e2e/logged_in.rs"]
+mod logged_in;
 #[path = "e2e/logs.rs"]
 mod logs;
 #[path = "e2e/many.rs"]
