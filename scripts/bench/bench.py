@@ -121,6 +121,13 @@ class Bench:
         key = ("muxftp", root, host, *options)
         return self.running(key, lambda: ours.Muxftp(root or self.root, self.folder, self.programs, *options, host=host))
 
+    def muxftp_ftp(self, *options):
+        """The same over standard FTP."""
+        if not self.programs.server or not self.server_knows("--ftp-listen"):
+            return None
+        key = ("muxftp over FTP", *options)
+        return self.running(key, lambda: ours.MuxftpFtp(self.root, self.folder, self.programs, *options))
+
     def running(self, key, make):
         """The server of this key, started if it does not run; None if it cannot (told once)."""
         if key in self.away:

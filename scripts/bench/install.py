@@ -35,6 +35,10 @@ UNPACKED = {
 }
 
 
+# Libraries that a package above needs and few machines have; unpacked beside it.
+LIBRARIES = {"proftpd": ("libhiredis0.14", "libmemcached11", "libmemcachedutil2", "libpcre2-posix3")}
+
+
 def find(program, folder):
     """Where a program (or an unpacked module) is, or None."""
     if program in UNPACKED:
@@ -63,7 +67,8 @@ def install(folder, say):
                 say(f"({name} could not be installed: its rows are left out)")
     os.makedirs(folder, exist_ok=True)
     for name in unpack:
-        if not unpack_package(UNPACKED[name][0], folder):
+        packages = (*LIBRARIES.get(name, ()), UNPACKED[name][0])
+        if not all(unpack_package(package, folder) for package in packages):
             say(f"({name} could not be unpacked: its rows are left out)")
 
 

@@ -1,8 +1,10 @@
-"""`ftp-load` as a tool of the scenarios: one-shot runs, connections that are held, pings beside a load."""
+"""`ftp-load`, and `drive.py` beside it, as tools of the scenarios: one-shot runs, held connections, pings beside a load."""
 
 import json
+import os
 import select
 import subprocess
+import sys
 
 from proc import Cost, Failed, Process, Sampler, cpu_of, cpu_of_machine, settle, tree
 
@@ -22,8 +24,12 @@ class Load:
     """A running `ftp-load`; it ends when its standard input does."""
 
     def __init__(self, bench, mode, server, **flags):
-        self.argv = words(bench, mode, server, **flags)
+        self.argv = self.words(bench, mode, server, **flags)
         self.process = Process(self.argv, server.path("load"), stdin=subprocess.PIPE, stdout=subprocess.PIPE)
+
+    @staticmethod
+    def words(bench, mode, server, **flags):
+        return words(bench, mode, server, **flags)
 
     @property
     def pid(self):
@@ -53,6 +59,28 @@ class Load:
 
     def stop(self):
         self.process.stop()
+
+
+DRIVE = os.path.join(os.path.dirname(os.path.abspath(__file__)), "drive.py")
+# What `drive.py` calls the languages; those with an `s` are spoken over TLS by its mode.
+LANGUAGES = {"native": "native", "http": "http", "https": "http", "ftp": "ftp"}
+
+
+class Drive(Load):
+    """A running `drive.py`: what `ftp-load` does not speak, FTP's transfers and TLS."""
+
+    @staticmethod
+    def words(_bench, mode, server, **flags):
+        argv = [sys.executable, "-B", DRIVE, mode, "--addr", server.addr, "--language", LANGUAGES[server.speaks]]
+        argv += ["--user", server.user]
+        for name, value in flags.items():
+            argv += ["--" + name.replace("_", "-"), str(value)]
+        return argv
+
+    def go_on(self):
+        """Answers what it waits for."""
+        self.process.child.stdin.write(b"\n")
+        self.process.child.stdin.flush()
 
 
 def run(bench, mode, server, **flags):

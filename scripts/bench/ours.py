@@ -71,12 +71,15 @@ class Muxftp(peers.Server):
             ("--max-per-address", str(CONNECTIONS)),
             ("--idle-timeout", "600"),
             ("--log-level", "warn"),
+            # Its own, so that each first start makes a certificate and tells its key.
+            ("--state-dir", self.path("state")),
         ]
         argv = [self.programs.server]
         for flag, value in wanted:
             if flag in known and flag not in self.options:
                 argv += [flag, value]
         if self.host != peers.HOST:
+            # The long path is measured in the clear, as the peers are.
             argv += ["--allow-anonymous", "--tls-mode", "off", "--allow-plaintext"]
         return [*argv, *self.options]
 
@@ -91,12 +94,44 @@ class Muxftp(peers.Server):
             raise Failed(f"muxftp does not start: {line!r}\n{self.process_log()}")
         return self
 
+    @property
+    def secure(self):
+        """Whether it was told to speak TLS on loopback too."""
+        return ("--tls-mode", "on") in zip(self.options, self.options[1:])
+
+    @property
+    def pin(self):
+        """The fingerprint of the key that it made, as it told at its first start."""
+        with open(self.path("log"), encoding="utf-8", errors="replace") as file:
+            found = re.search(r"its key is (SHA256:\S+?)\.", file.read())
+        if not found:
+            raise Failed(f"muxftp has not told its key:\n{self.process_log()}")
+        return found.group(1)
+
     def client(self, words, *options):
         """A command line of our client for this server."""
         known = help_of(self.programs.client)
         quiet = "-q" if "-q" in known else ""
-        flags = " ".join([quiet, *options]).strip()
+        trust = f"--tls --pin {self.pin}" if self.secure else ""
+        flags = " ".join(filter(None, [quiet, trust, *options]))
         return " ".join(part for part in (self.programs.client, f"-s {self.addr}", flags, words) if part)
+
+
+class MuxftpFtp(Muxftp):
+    """The same over standard FTP, at a port of its own."""
+
+    speaks = "ftp"
+
+    def __init__(self, root, folder, programs, *options):
+        super().__init__(root, folder, programs, *options)
+        self.folder += "-ftp"
+        self.native_port, self.port = self.port, peers.free_port()
+
+    def argv(self):
+        at = [f"{self.host}:{port}" for port in (self.native_port, self.port)]
+        words = super().argv()
+        words[words.index("--listen") + 1] = at[0]
+        return [*words, "--ftp-listen", at[1]]
 
 
 def help_of(program, cache={}):  # noqa: B006 (the cache is meant to stay)

@@ -162,10 +162,17 @@ class NginxTls(Nginx):
         return self.path("cert.pem")
 
     def certificate(self):
-        words = "req -x509 -newkey ec -pkeyopt ec_paramgen_curve:P-256 -nodes -days 2 -subj /CN=localhost -addext"
-        names = [f"subjectAltName=IP:{self.host}", "-keyout", self.path("key.pem"), "-out", self.cert]
-        subprocess.run(["openssl", *words.split(), *names], capture_output=True, check=True)
-        return f"ssl_certificate {self.cert}; ssl_certificate_key {self.path('key.pem')}; ssl_protocols TLSv1.3;"
+        key = make_certificate(self)
+        return f"ssl_certificate {self.cert}; ssl_certificate_key {key}; ssl_protocols TLSv1.3;"
+
+
+def make_certificate(server):
+    """A certificate for its address, of the kind that our server makes (P-256), at `cert.pem`; gives the key's path."""
+    key, cert = server.path("key.pem"), server.path("cert.pem")
+    words = "req -x509 -newkey ec -pkeyopt ec_paramgen_curve:P-256 -nodes -days 2 -subj /CN=localhost -addext"
+    names = [f"subjectAltName=IP:{server.host}", "-keyout", key, "-out", cert]
+    subprocess.run(["openssl", *words.split(), *names], capture_output=True, check=True)
+    return key
 
 
 class Lighttpd(Server):
@@ -197,6 +204,10 @@ class Vsftpd(Server):
     program = "vsftpd"
     speaks = "ftp"
 
+    def more(self):
+        """Further lines of its configuration."""
+        return ""
+
     def argv(self):
         os.makedirs(self.path("empty"), exist_ok=True)
         config = self.write(
@@ -222,9 +233,31 @@ max_per_ip=0
 xferlog_enable=NO
 pasv_address={self.host}
 idle_session_timeout=600
-""",
+{self.more()}""",
         )
         return [self.program_path, config]
+
+
+class VsftpdTls(Vsftpd):
+    """The same with AUTH TLS demanded for login and data; a data connection need not resume, for not all clients can."""
+
+    name = "vsftpd-tls"
+
+    @property
+    def cert(self):
+        return self.path("cert.pem")
+
+    def more(self):
+        return f"""ssl_enable=YES
+allow_anon_ssl=YES
+force_anon_logins_ssl=YES
+force_anon_data_ssl=YES
+ssl_tlsv1=YES
+ssl_ciphers=HIGH
+require_ssl_reuse=NO
+rsa_private_key_file={make_certificate(self)}
+rsa_cert_file={self.path("cert.pem")}
+"""
 
 
 class PureFtpd(Server):

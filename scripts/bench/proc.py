@@ -238,6 +238,8 @@ class Process:
                 stdin=stdin,
                 stdout=stdout or out,
                 stderr=out,
+                # Of its output nothing is kept unseen: who waits for a line looks whether the pipe has any.
+                bufsize=0,
                 start_new_session=True,
             )
         favour(self.child.pid)

@@ -1,6 +1,7 @@
 """Markdown tables of what was measured: medians, spread, ratios, processor seconds, memory, and the command lines."""
 
 import re
+import sys
 
 
 def of_group(group):
@@ -84,6 +85,7 @@ def shortener(folder, programs):
         for name in (programs.server, programs.client, programs.load):
             if name:
                 text = text.replace(name, name.rsplit("/", 1)[-1])
+        text = text.replace(sys.executable, "python3")
         text = re.sub(r"\s+", " ", text.replace(folder, "$TMP"))
         return re.sub(r"(?<![\w$.])/(?:\S*/)?scripts/bench/", "scripts/bench/", text).strip()
 

@@ -4,7 +4,7 @@ First those that need no file to have rested: a digest that a server has read co
 a minute before, and meanwhile these can run (see `Bench.settled`).
 """
 
-from scenarios import curves, disk, large, listing, loops, scale, sessions, small, tls, wan
+from scenarios import classic, curves, disk, large, listing, loops, scale, sessions, small, tls, wan
 
 ALL = {
     "idle": sessions.idle,
@@ -17,6 +17,7 @@ ALL = {
     "many": sessions.many,
     "reactors": loops.reactors,
     "tls": tls.tls,
+    "classic": classic.classic,
     "durability": disk.durability,
     "list": listing.listing,
     "scale": scale.scale,

@@ -1,111 +1,76 @@
-"""What TLS costs: the same transfers plain and encrypted, beside scp and HTTPS by nginx.
-
-Runs where both programs have the options; each is looked for by its names in the help, and if one lacks, the scenario
-says so and is left out.
-"""
+"""What TLS costs: the same transfers plain and encrypted, beside scp, HTTPS by nginx and FTPS by vsftpd; and its sessions."""
 
 import os
-import subprocess
 
 import data
+import load
 import peers
 from contest import Contest, Entry
-from proc import Failed
+from proc import Cost, memory_of, tree
 from scenarios.large import GIB, VERIFIED, cleaned, plain
+from scenarios.sessions import servers as make_small
 
 SMALL_SIZE = 4096
+ENCRYPTED = ("--tls-mode", "on")
 
 
 def tls(bench):
-    options = Options(bench)
-    if options.lacking:
-        bench.say(f"(tls: skipped: {options.lacking})")
-        return
     name = bench.big()
     size = bench.args.size
     for up in (False, True):
         title = f"{size / GIB:g} GiB {'up' if up else 'down to a file'}, plain and with TLS"
-        entries = of(bench, options, name, up, size)
-        contest = Contest(f"tls-{way(up)}", title, size / GIB, "GiB/s", entries, seconds=40, params={"size": size})
+        entries = of(bench, name, up, size)
+        contest = Contest(f"tls-{way(up)}", title, size / GIB, "GiB/s", entries, seconds=60, params={"size": size})
         contest.ready = bench.settled(name)
+        contest.rounds = 3
         yield contest
     count = 1_000 if bench.args.quick else 10_000
     name = bench.tree(count, SMALL_SIZE)
     for up in (False, True):
         title = f"{count:,} × {SMALL_SIZE:,} bytes {way(up)}, plain and with TLS"
-        entries = of(bench, options, name, up, 2 * count * SMALL_SIZE)
-        yield Contest(
-            f"tls-small-{way(up)}", title, count, "files/s", entries, digits=0, seconds=15, params={"count": count}
-        )
+        entries = of(bench, name, up, 2 * count * SMALL_SIZE)
+        params = {"count": count}
+        yield Contest(f"tls-small-{way(up)}", title, count, "files/s", entries, digits=0, rounds=3, seconds=20, params=params)
+    yield from sessions(bench)
 
 
 def way(up):
     return "up" if up else "down"
 
 
-class Options:
-    """How the programs are told to use TLS: the first known name of each option."""
-
-    def __init__(self, bench):
-        self.bench = bench
-        self.cert, self.key = certificate(bench)
-        cert = self._first(bench.server_knows, "--tls-cert", "--tls-certificate", "--cert")
-        key = self._first(bench.server_knows, "--tls-key", "--key")
-        ca = self._first(bench.client_knows, "--tls-ca", "--ca-file", "--cafile", "--ca")
-        on = self._first(bench.client_knows, "--tls ", "--tls\n")
-        lacking = []
-        if not (cert and key):
-            lacking.append("ftp-server has no option for a certificate")
-        if not ca:
-            lacking.append("ftp-client has no option to trust one")
-        self.lacking = "; ".join(lacking)
-        self.server = (cert, self.cert, key, self.key)
-        self.client = [*([on] if on else []), f"{ca} {self.cert}"]
-
-    @staticmethod
-    def _first(knows, *names):
-        return next((name.strip() for name in names if knows(name)), None)
-
-
-def certificate(bench):
-    """A key and a certificate of this run's own, for the loopback address."""
-    cert, key = os.path.join(bench.folder, "cert.pem"), os.path.join(bench.folder, "key.pem")
-    if not os.path.exists(cert):
-        words = "req -x509 -newkey ec -pkeyopt ec_paramgen_curve:P-256 -nodes -days 2 -subj /CN=localhost"
-        name = f"subjectAltName=IP:{peers.HOST},DNS:localhost"
-        line = ["openssl", *words.split(), "-addext", name, "-keyout", key, "-out", cert]
-        done = subprocess.run(line, capture_output=True, check=False)
-        if done.returncode != 0:
-            raise Failed(f"no certificate: {done.stderr.decode(errors='replace').strip()[-300:]}")
-    return cert, key
-
-
-def of(bench, options, name, up, size):
+def of(bench, name, up, size):
     """The entries of one direction: ours plain and with TLS, then the peers that encrypt."""
-    tree = os.path.isdir(bench.source(name))
+    tree_of_files = os.path.isdir(bench.source(name))
     entries = []
 
     def add(label, server, command, verifies="–", ours=False):
         if server:
             entries.append(entry(bench, label, server, command, name, up, size, verifies, ours))
 
-    ours_line = "put {source} {where}" if up else "get {name} {target}"
-    secured = bench.muxftp(*bench.unsynced, *options.server)
+    line = "put {source} {where}" if up else "get {name} {target}"
+    secured = bench.muxftp(*bench.unsynced, *ENCRYPTED)
     if secured:
-        add("muxftp with TLS", secured, secured.client(ours_line, *options.client), VERIFIED, ours=True)
+        add("muxftp with TLS", secured, secured.client(line), VERIFIED, ours=True)
     open_one = bench.muxftp(*bench.unsynced)
     if open_one:
-        add("muxftp, plain", open_one, open_one.client(ours_line), VERIFIED)
-    recursive = "-r " if tree else ""
+        add("muxftp, plain", open_one, open_one.client(line), VERIFIED)
+    recursive = "-r " if tree_of_files else ""
     copy = "{source} {s.host}:{target}" if up else "{s.host}:{source} {target}"
     add("scp", bench.server(peers.Sshd), f"scp {{s.client}} {recursive}{copy}", "MAC")
-    if not tree:
-        https = bench.server(peers.NginxTls)
-        curl = "-T {source} {s.url}/{where}" if up else "-o {target} {s.url}/{name}"
-        add("nginx HTTPS + curl", https, f"curl -sf --cacert {{s.cert}} {curl}")
-        if not up:
-            both = f"curl -sf --cacert {{s.cert}} {curl} && openssl dgst -sha256 {{target}}"
-            add("nginx HTTPS + curl + openssl", https, both, VERIFIED)
+    ftps = "lftp -c 'set net:timeout 20; set ssl:verify-certificate no; set ftp:ssl-force yes; set ftp:ssl-protect-data yes; "
+    if tree_of_files:
+        mirror = "mirror -R -P8 {source} {where}" if up else "mirror -P8 {name} {target}"
+        add("vsftpd TLS + lftp ×8", bench.server(peers.VsftpdTls), ftps + "open {s.url}; " + mirror + "'")
+        return entries
+    https = bench.server(peers.NginxTls)
+    curl = "-T {source} {s.url}/{where}" if up else "-o {target} {s.url}/{name}"
+    add("nginx HTTPS + curl", https, f"curl -sf --cacert {{s.cert}} {curl}")
+    if not up:
+        both = f"curl -sf --cacert {{s.cert}} {curl} && openssl dgst -sha256 {{target}}"
+        add("nginx HTTPS + curl + openssl", https, both, VERIFIED)
+    add("vsftpd TLS + curl", bench.server(peers.VsftpdTls), f"curl -sf --ssl-reqd --cacert {{s.cert}} {curl}")
+    one = "put -O {inbox} {source}" if up else "get {name} -o {target}"
+    add("vsftpd TLS + lftp", bench.server(peers.VsftpdTls), ftps + "open {s.url}; " + one + "'")
     return entries
 
 
@@ -120,12 +85,59 @@ def entry(bench, label, server, command, name, up, size, verifies, ours):
         os.makedirs(folder, exist_ok=True)
         os.chmod(folder, 0o777)
 
-    return Entry(
-        label,
-        command.format(s=server, name=name, source=source, target=target, where=where),
-        server=server,
-        verifies=verifies,
-        before=before,
-        after=cleaned(data.Proof(source, target), target),
-        ours=ours,
+    line = command.format(
+        s=server, name=name, source=source, target=target, where=where, inbox=os.path.dirname(where)
     )
+    proof = cleaned(data.Proof(source, target), target)
+    return Entry(label, line, server=server, verifies=verifies, before=before, after=proof, ours=ours)
+
+
+def sessions(bench):
+    """How fast TLS sessions come (two at a time, by one client for all), and what each holds; FTP: logged in."""
+    count = 100 if bench.args.quick else 2_000
+    make_small(bench, ())
+    found = [bench.muxftp(*bench.unsynced, *ENCRYPTED), bench.server(peers.NginxTls), bench.server(peers.VsftpdTls)]
+    visits = {}
+    entries = []
+    for server in filter(None, found):
+        number = min(count, 300) if isinstance(server, peers.Vsftpd) else count
+        ours = server.name == "muxftp"
+        name = ("muxftp with TLS" if ours else server.name) + ("" if number == count else f" ({number:,})")
+        visits[name] = held(bench, server, number)
+        entries.append(Entry(name, visits[name], server=server, before=bench.restart(server), ours=ours))
+    title = f"TLS 1.3 handshake with hello (FTP: login; HTTPS: 64 bytes), {count:,} one after the other by two"
+    value = lambda cost: cost.extra["rate"]  # noqa: E731
+    yield Contest(
+        "tls-sessions",
+        title,
+        0,
+        "sessions/s",
+        entries,
+        value=value,
+        digits=0,
+        columns=(("KiB of the server's memory each", "each", 1),),
+        rounds=3,
+        seconds=40,
+        params={"count": count},
+    )
+
+
+def held(bench, server, count):
+    """Makes a run that opens TLS sessions and looks at the server's memory while they are held."""
+    words = load.Drive.words(bench, "secure", server, sessions=count)
+
+    def run():
+        before, busy = memory_of(tree(server.pids)), load.cpu_of(server.pids)
+        crowd = load.Drive(bench, "secure", server, sessions=count)
+        try:
+            opened = crowd.answer(120)
+            after, used = memory_of(tree(server.pids)), load.cpu_of(server.pids) - busy
+            client, own = load.cpu_of([crowd.pid]), memory_of([crowd.pid])
+        finally:
+            crowd.stop()
+        load.settle(server.pids, set(server.pids))
+        each = max(after - before, 0) / count / 1024
+        return Cost(opened["seconds"], client, used, own, after, 0.0, {"each": each, "rate": count / opened["seconds"]})
+
+    run.__doc__ = " ".join(words)
+    return run

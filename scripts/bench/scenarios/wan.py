@@ -160,15 +160,26 @@ def iperf(far, server, label, streams, size, up=False):
 
     def run():
         begin = load.cpu_of(server.pids)
-        done = subprocess.run(["sh", "-c", line], capture_output=True, check=False, timeout=far.bench.args.timeout)
-        if done.returncode != 0:
-            raise Failed(done.stdout.decode(errors="replace")[-500:])
-        told = json.loads(done.stdout)["end"]
-        rate = told["sum_received"]["bits_per_second"] / 8
+        try:
+            done = subprocess.run(["sh", "-c", line], capture_output=True, check=False, timeout=PATIENCE)
+        except subprocess.TimeoutExpired as late:
+            raise Failed(f"not done in {PATIENCE} s: {line}") from late
+        rate = received(done.stdout)
         return Cost(size / rate, 0.0, load.cpu_of(server.pids) - begin, 0, 0, 0.0)
 
     run.__doc__ = line
     return Entry(label, run, server=server, limit=True)
+
+
+def received(told):
+    """Bytes a second at the receiver; iperf3 leaves that out when it could not connect, or was broken off."""
+    try:
+        rate = json.loads(told)["end"]["sum_received"]["bits_per_second"] / 8
+    except (ValueError, KeyError) as error:
+        raise Failed(f"iperf3 has no figure: {told.decode(errors='replace').strip()[-500:]}") from error
+    if rate <= 0:
+        raise Failed("iperf3 received nothing")
+    return rate
 
 
 def counted(streams):
