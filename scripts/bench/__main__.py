@@ -61,7 +61,7 @@ def of_running(group):
     add("--rounds", type=int, help="counted rounds after the warm-up (5; quick: 2)")
     add("--size", type=size, help="of the large file (4G; quick: 256M)")
     add("--quick", action="store_true", help="small sizes, two rounds: to see that all works")
-    add("--full", action="store_true", help="the longest runs too: a million files, 64 GiB, cubic on the long path")
+    add("--full", action="store_true", help="the longest runs too: a million files, 64 GiB, one stream of cubic on the long path")
     add("--patience", type=float, help="multiplies the seconds after which slow peers sit out (1; full: 10)")
     add("--only", help="entries whose name holds this text (more, with commas)")
     add("--disk", help="a folder on a real disk, for durability (target/bench/disk)")

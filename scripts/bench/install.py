@@ -36,7 +36,7 @@ UNPACKED = {
 
 
 # Libraries that a package above needs and few machines have; unpacked beside it.
-LIBRARIES = {"proftpd": ("libhiredis0.14", "libmemcached11", "libmemcachedutil2", "libpcre2-posix3")}
+LIBRARIES = {"proftpd": ("libhashkit2", "libhiredis0.14", "libmemcached11", "libmemcachedutil2", "libpcre2-posix3")}
 
 
 def find(program, folder):

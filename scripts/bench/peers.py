@@ -306,11 +306,13 @@ UseReverseDNS off
 MaxInstances none
 TimeoutIdle 600
 AuthPAM off
+UseFtpUsers off
 <Anonymous {self.root}>
   User daemon
   Group daemon
   UserAlias anonymous daemon
   RequireValidShell off
+  AnonRequirePassword off
   AllowOverwrite on
 </Anonymous>
 """,
