@@ -30,6 +30,8 @@ mod pipeline;
 mod proxied;
 #[path = "e2e/python.rs"]
 mod python;
+#[path = "e2e/quota.rs"]
+mod quota;
 #[path = "e2e/reactors.rs"]
 mod reactors;
 #[path = "e2e/resume.rs"]

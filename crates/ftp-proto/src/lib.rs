@@ -24,4 +24,4 @@ pub mod words;
 pub use digest::Digest;
 pub use limits::Limits;
 pub use path::VPath;
-pub use words::{Durability, IfExists, Kind, Secret};
+pub use words::{Amount, Durability, IfExists, Kind, Secret};

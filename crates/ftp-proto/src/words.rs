@@ -21,6 +21,41 @@ pub enum Kind {
     Other,
 }
 
+/// So much of what is stored, where it is counted.
+#[derive(Clone, Copy, Debug, PartialEq, Eq, Default)]
+pub struct Amount {
+    /// Bytes.
+    pub bytes: u64,
+    /// Files.
+    pub files: u64,
+}
+
+impl Amount {
+    /// Bytes, and no file.
+    #[must_use]
+    pub fn of_bytes(bytes: u64) -> Self {
+        Self { bytes, files: 0 }
+    }
+
+    /// Both together; what no number can tell is as much as a number can.
+    #[must_use]
+    pub fn plus(self, more: Self) -> Self {
+        Self {
+            bytes: self.bytes.saturating_add(more.bytes),
+            files: self.files.saturating_add(more.files),
+        }
+    }
+
+    /// What is left of it; never less than nothing.
+    #[must_use]
+    pub fn minus(self, less: Self) -> Self {
+        Self {
+            bytes: self.bytes.saturating_sub(less.bytes),
+            files: self.files.saturating_sub(less.files),
+        }
+    }
+}
+
 /// How safe an upload is when it is answered.
 #[derive(Clone, Copy, Debug, PartialEq, Eq, Default, Serialize, Deserialize)]
 #[serde(rename_all = "snake_case")]

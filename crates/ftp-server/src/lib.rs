@@ -10,6 +10,7 @@ mod conn;
 mod logins;
 mod metrics;
 mod pool;
+mod quotas;
 mod reactor;
 pub mod server;
 mod session;

@@ -21,6 +21,7 @@ use crate::bans::Bans;
 use crate::logins::{Logins, Stores};
 use crate::metrics::Metrics;
 use crate::pool::{Mailbox, Pool};
+use crate::quotas::{self, Quotas};
 pub use crate::reactor::Ended;
 use crate::reactor::{Bounds, Commons, Cover, Desk, Front, Letter, Listener, Mate, Reactor};
 use crate::session::{Bandwidth, EndTimes, Entry, SecondRules, Transfers};
@@ -128,7 +129,7 @@ pub struct Server {
     addresses: Vec<SocketAddr>,
     metrics: Arc<Metrics>,
     /// Absent where nothing may be written.
-    _sweeper: Option<Sweeper>,
+    sweeper: Option<Sweeper>,
 }
 
 /// Stops a running server from another thread, or gives it a new configuration.
@@ -226,7 +227,7 @@ impl Server {
             reactors,
             addresses,
             metrics: commons.metrics,
-            _sweeper: sweeper.map_err(|error| StartError::System("start the sweep", error))?,
+            sweeper: sweeper.map_err(|error| StartError::System("start the sweep", error))?,
         })
     }
 
@@ -274,6 +275,13 @@ impl Server {
             }
             ended
         });
+        // Whoever changes files is gone before the figures are written down.
+        drop(front);
+        self.reactors.clear();
+        self.sweeper = None;
+        if let Some(logins) = &self.handle.logins {
+            logins.close();
+        }
         self.metrics.log();
         ended
     }
@@ -285,12 +293,16 @@ fn entry(
     options: ftp_store::Options,
     bans: &Arc<Bans>,
 ) -> Result<(Entry, Option<Arc<Logins>>), StartError> {
+    let folder = quotas::folder(&config.tls.state);
     if let Some(users) = &config.users {
-        let logins = Logins::start(users.clone(), Stores::new(options), bans.clone());
+        let quotas = Quotas::start(folder, users);
+        let quotas = quotas.map_err(|error| StartError::System("start the quotas", error))?;
+        let logins = Logins::start(users.clone(), Stores::new(options), bans.clone(), quotas);
         let logins = logins.map_err(|error| StartError::System("start the log-ins", error))?;
         let logins = Arc::new(logins);
         return Ok((Entry::Users(logins.clone()), Some(logins)));
     }
+    quotas::forget(&folder);
     let store = Store::open(&config.root, options)
         .map_err(|error| StartError::Root(config.root.clone(), error.to_string()))?;
     Ok((Entry::Open(Arc::new(store)), None))

@@ -5,10 +5,12 @@
 use std::os::fd::{AsFd, OwnedFd};
 use std::sync::Arc;
 
-use ftp_proto::Digest;
+use ftp_proto::session::Fault;
+use ftp_proto::{Amount, Digest};
 use rustix::io::Errno;
 use sha2::{Digest as _, Sha256};
 
+use crate::purse::{Account, Purse};
 use crate::{scratch, sys};
 
 /// A growing file. The hasher has always seen exactly the first `len` bytes.
@@ -18,6 +20,8 @@ pub(crate) struct Bytes {
     len: u64,
     /// How many of them were there at the last sync.
     synced: u64,
+    /// Reserved for it, where that is counted.
+    purse: Option<Purse>,
 }
 
 /// A length that the file had, to which it can be taken back.
@@ -35,6 +39,7 @@ impl Bytes {
             hasher: Sha256::new(),
             len: 0,
             synced: 0,
+            purse: None,
         }
     }
 
@@ -86,6 +91,33 @@ impl Bytes {
     /// Everything written so far is on stable storage.
     pub(crate) fn note_synced(&mut self) {
         self.synced = self.len;
+    }
+
+    /// It is counted from now on, if it was not; `before` of its bytes were counted as stored.
+    pub(crate) fn belong(&mut self, account: &Arc<dyn Account>, before: u64) {
+        match &mut self.purse {
+            Some(purse) => purse.belong(account),
+            None => self.purse = Some(Purse::adopt(account, before, self.len)),
+        }
+    }
+
+    /// Sees to it that so much is reserved for it, if it is counted.
+    pub(crate) fn cover(&mut self, need: Amount) -> Result<(), Fault> {
+        self.purse
+            .as_mut()
+            .map_or(Ok(()), |purse| purse.cover(need))
+    }
+
+    /// It stays on the disk as a partial.
+    pub(crate) fn keep(&mut self) {
+        if let Some(mut purse) = self.purse.take() {
+            purse.keep(self.len);
+        }
+    }
+
+    /// Its reservation, to be settled by others.
+    pub(crate) fn take_purse(&mut self) -> Option<Purse> {
+        self.purse.take()
     }
 
     pub(crate) fn mark(&self) -> Mark {

@@ -10,6 +10,7 @@
 
 mod block;
 mod bytes;
+mod count;
 mod digests;
 mod dirty;
 mod error;
@@ -25,6 +26,7 @@ mod parents;
 mod partial;
 #[cfg(test)]
 mod powercut;
+mod purse;
 #[cfg(test)]
 mod record;
 mod resolve;
@@ -43,6 +45,7 @@ pub use block::Block;
 pub use error::OpenError;
 pub use job::{Done, Job, Step};
 pub use nearby::Nearby;
+pub use purse::Account;
 pub use run::Run;
 pub use shared::Options;
 pub use slot::{ReadFile, Slot};

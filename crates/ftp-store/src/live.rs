@@ -15,6 +15,7 @@ use crate::bytes::{Bytes, Mark};
 use crate::jail::Place;
 use crate::meta::{Identity, Stat};
 use crate::partial::{self, Safety};
+use crate::purse::Account;
 use crate::sys;
 use crate::temp::Temp;
 
@@ -89,6 +90,7 @@ impl Partials {
         place: Place,
         size: u64,
         safety: &Arc<Safety>,
+        account: Option<&Arc<dyn Account>>,
     ) -> Result<Tenure, Errno> {
         let key = Key {
             dir: Stat::of(&place.dir)?.identity(),
@@ -112,7 +114,7 @@ impl Partials {
                     .or_insert_with(|| Arc::clone(&fresh)),
             );
             if Arc::ptr_eq(&found, &fresh) {
-                return self.open(found, size, safety);
+                return self.open(found, size, safety, account);
             }
             if let Some(tenure) = self.look(&found, safety)? {
                 return Ok(tenure);
@@ -127,8 +129,16 @@ impl Partials {
         live: Arc<Live>,
         size: u64,
         safety: &Arc<Safety>,
+        account: Option<&Arc<dyn Account>>,
     ) -> Result<Tenure, Errno> {
-        let opened = partial::open(&live.place).and_then(|file| safety.recover(file, size));
+        let opened = partial::open(&live.place).and_then(|file| {
+            let before = Stat::of(&file)?.size();
+            let mut bytes = safety.recover(file, size)?;
+            if let Some(account) = account {
+                bytes.belong(account, before);
+            }
+            Ok(bytes)
+        });
         let mut gate = lock(&live.gate);
         match opened {
             Ok(bytes) => {

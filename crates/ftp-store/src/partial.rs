@@ -177,6 +177,10 @@ impl Safety {
             sys::sync_all(bytes.file()).ok();
             sys::sync_dir(&place.dir).ok();
         }
+        // One whose folder was removed is gone with it.
+        if place.holds(bytes.file()).unwrap_or(false) {
+            bytes.keep();
+        }
     }
 
     /// Whether it is time for a checkpoint.

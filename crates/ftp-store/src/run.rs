@@ -8,6 +8,7 @@ use crate::error::misuse;
 use crate::job::{Done, Effect, Job, Step};
 use crate::nearby::Nearby;
 use crate::ops;
+use crate::purse::Account;
 use crate::shared::Shared;
 use crate::slot::{Slot, State};
 use crate::sync::Parked;
@@ -21,13 +22,21 @@ pub enum Run {
     Parked(Parked),
 }
 
-pub(crate) fn run(shared: &Arc<Shared>, job: Job, nearby: &mut Nearby) -> Run {
+pub(crate) fn run(
+    shared: &Arc<Shared>,
+    account: Option<&Arc<dyn Account>>,
+    job: Job,
+    nearby: &mut Nearby,
+) -> Run {
     let mut done = Done {
         slot: job.slot,
         outcomes: Vec::new(),
         fault: None,
         blocks: Vec::new(),
     };
+    if let (State::Writing(upload), Some(account)) = (&mut done.slot.state, account) {
+        upload.belong(account);
+    }
     let mut unsynced = Vec::new();
     let mut verified = Vec::new();
     for step in job.steps {
@@ -41,7 +50,7 @@ pub(crate) fn run(shared: &Arc<Shared>, job: Job, nearby: &mut Nearby) -> Run {
             }
             Step::Op { job, op } => {
                 let index = done.outcomes.len();
-                let outcome = match ops::perform(shared, &mut done.slot, op, nearby) {
+                let outcome = match ops::perform(shared, account, &mut done.slot, op, nearby) {
                     Ok(Effect::Told(outcome)) => outcome,
                     Ok(Effect::Unsynced(outcome)) => {
                         unsynced.push(index);

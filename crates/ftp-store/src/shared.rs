@@ -1,7 +1,7 @@
 //! `Shared`: what all work on one store keeps hold of, and the options it obeys.
 
 use std::sync::atomic::{AtomicBool, Ordering};
-use std::sync::{Arc, Mutex};
+use std::sync::{Arc, Mutex, MutexGuard, PoisonError};
 use std::time::Duration;
 
 use ftp_proto::Durability;
@@ -67,6 +67,8 @@ pub(crate) struct Shared {
     pub(crate) listings: Listings,
     /// How far the sweep has come.
     pub(crate) walk: Mutex<Walk>,
+    /// Held, where changes are counted, from a look at what a name stands for until it stands for something else.
+    pub(crate) naming: Mutex<()>,
 }
 
 /// Where the sweep stands: the folders from the root down to where it reads.
@@ -76,6 +78,11 @@ pub(crate) struct Walk {
 }
 
 impl Shared {
+    /// Keeps others that are counted from changing names. Taken before the list of folders to sync.
+    pub(crate) fn naming(&self) -> MutexGuard<'_, ()> {
+        self.naming.lock().unwrap_or_else(PoisonError::into_inner)
+    }
+
     /// Notes whether an upload found its name taken.
     pub(crate) fn note_crowded(&self, taken: bool) {
         // Mostly it is as it was: then all workers may keep the line in their caches.

@@ -2,13 +2,15 @@
 //!
 //! It owns no thread: whoever calls [`Store::run`] lends the one it runs on, and may be blocked.
 
+use std::io;
 use std::path::Path;
 use std::sync::atomic::AtomicBool;
 use std::sync::{Arc, Mutex};
 use std::time::SystemTime;
 
-use ftp_proto::Durability;
+use ftp_proto::{Amount, Durability};
 
+use crate::count;
 use crate::digests::Digests;
 use crate::dirty::Dirty;
 use crate::error::OpenError;
@@ -17,6 +19,7 @@ use crate::job::Job;
 use crate::listing::Listings;
 use crate::nearby::Nearby;
 use crate::partial::Safety;
+use crate::purse::Account;
 use crate::run::{self, Run};
 use crate::shared::{Options, Shared};
 use crate::sweep::{self, SweepReport};
@@ -25,6 +28,8 @@ use crate::temp::Nameless;
 /// A served folder. Shared by all workers; every call may block on the disk.
 pub struct Store {
     shared: Arc<Shared>,
+    /// Where all changes are counted, if anywhere.
+    account: Option<Arc<dyn Account>>,
 }
 
 impl Store {
@@ -45,8 +50,34 @@ impl Store {
                 crowded: AtomicBool::new(false),
                 listings: Listings::default(),
                 walk: Mutex::default(),
+                naming: Mutex::default(),
             }),
+            account: None,
         })
+    }
+
+    /// The same folder, whose changes are counted from now on: none is made for which there is no room.
+    #[must_use]
+    pub fn counted(&self, account: Option<Arc<dyn Account>>) -> Self {
+        Self {
+            shared: Arc::clone(&self.shared),
+            account,
+        }
+    }
+
+    /// Whether somebody else has the same folder open by this opening.
+    #[must_use]
+    pub fn is_in_use(&self) -> bool {
+        Arc::strong_count(&self.shared) > 1
+    }
+
+    /// Counts all names of files and their bytes, links not followed; of leftovers and partials the bytes alone, and of those
+    /// that somebody is at work on nothing. Blocks, and long where there is much; `go_on` is asked now and then.
+    ///
+    /// # Errors
+    /// Those of reading folders, but for folders that the server may not read; `Interrupted` if `go_on` says no.
+    pub fn count(&self, go_on: &mut dyn FnMut() -> bool) -> io::Result<Amount> {
+        count::count(&self.shared, go_on)
     }
 
     /// How safe an upload is when its commit is answered.
@@ -71,7 +102,7 @@ impl Store {
     /// that share `nearby`.
     #[must_use]
     pub fn run_near(&self, job: Job, nearby: &mut Nearby) -> Run {
-        run::run(&self.shared, job, nearby)
+        run::run(&self.shared, self.account.as_ref(), job, nearby)
     }
 
     /// Looks at up to `budget` names and removes the leftovers among them: temp files of processes
@@ -80,7 +111,7 @@ impl Store {
     /// are forgotten. Blocks.
     pub fn sweep(&self, now: SystemTime, budget: usize) -> SweepReport {
         self.shared.listings.expire();
-        sweep::sweep(&self.shared, now, budget)
+        sweep::sweep(&self.shared, self.account.as_ref(), now, budget)
     }
 
     /// For tests that look inside.

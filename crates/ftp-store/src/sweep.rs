@@ -8,13 +8,14 @@ use std::os::fd::{AsFd, OwnedFd};
 use std::sync::{Arc, PoisonError};
 use std::time::{Duration, SystemTime, UNIX_EPOCH};
 
-use ftp_proto::Kind;
 use ftp_proto::path::{PATH_DEPTH, RESERVED_PREFIX};
+use ftp_proto::{Amount, Kind};
 use rustix::fs::{Dir, FileType, Mode, OFlags, openat};
 use rustix::io::Errno;
 
 use crate::jail::child;
 use crate::meta::Stat;
+use crate::purse::{Account, tell_gone};
 use crate::shared::Shared;
 use crate::sys;
 use crate::temp::{self, ONCE, PARTIAL};
@@ -33,7 +34,12 @@ pub struct SweepReport {
     pub complete: bool,
 }
 
-pub(crate) fn sweep(shared: &Shared, now: SystemTime, budget: usize) -> SweepReport {
+pub(crate) fn sweep(
+    shared: &Shared,
+    account: Option<&Arc<dyn Account>>,
+    now: SystemTime,
+    budget: usize,
+) -> SweepReport {
     let mut report = SweepReport::default();
     if shared.options.read_only {
         report.complete = true;
@@ -64,7 +70,10 @@ pub(crate) fn sweep(shared: &Shared, now: SystemTime, budget: usize) -> SweepRep
         };
         if is_reserved(name) {
             let ttl = shared.options.partial_ttl;
-            report.removed += usize::from(expire(dir, name, now, ttl).unwrap_or(false));
+            if let Ok(Some(bytes)) = expire(dir, name, now, ttl) {
+                report.removed += 1;
+                tell_gone(account, Amount::of_bytes(bytes));
+            }
         } else if is_below(name, entry.file_type()) && depth < PATH_DEPTH {
             let deeper = child(dir, name).and_then(Dir::new);
             levels.extend(deeper);
@@ -76,7 +85,7 @@ pub(crate) fn sweep(shared: &Shared, now: SystemTime, budget: usize) -> SweepRep
 /// Removes everything of ours from a folder in which there is nothing else.
 ///
 /// Errors: `NOTEMPTY` if there is, or if somebody is at work in it.
-pub(crate) fn clear(dir: OwnedFd) -> Result<(), Errno> {
+pub(crate) fn clear(account: Option<&Arc<dyn Account>>, dir: OwnedFd) -> Result<(), Errno> {
     let dir = Arc::new(dir);
     let mut names = Vec::new();
     let mut entries = Dir::read_from(&dir)?;
@@ -92,9 +101,10 @@ pub(crate) fn clear(dir: OwnedFd) -> Result<(), Errno> {
         names.push(name.to_owned());
     }
     for name in names {
-        if !remove_idle(&dir, &name)? {
+        let Some(bytes) = remove_idle(&dir, &name)? else {
             return Err(Errno::NOTEMPTY);
-        }
+        };
+        tell_gone(account, Amount::of_bytes(bytes));
     }
     Ok(())
 }
@@ -108,13 +118,13 @@ fn is_reserved(name: &CStr) -> bool {
     name.to_bytes().starts_with(RESERVED_PREFIX.as_bytes())
 }
 
-/// Removes a leftover whose time is over; `false` if it is not, or it is none.
+/// Removes a leftover whose time is over, and says how long it was; `None` if it is not, or it is none.
 fn expire(
     dir: impl AsFd,
     name: &CStr,
     now: SystemTime,
     partial_ttl: Duration,
-) -> Result<bool, Errno> {
+) -> Result<Option<u64>, Errno> {
     let kind = name
         .to_bytes()
         .get(RESERVED_PREFIX.len())
@@ -123,37 +133,37 @@ fn expire(
     let patience = match kind {
         Some(ONCE) => GRACE,
         Some(PARTIAL) => partial_ttl,
-        Some(_) | None => return Ok(false),
+        Some(_) | None => return Ok(None),
     };
     let Some(stat) = Stat::find(&dir, name)? else {
-        return Ok(false);
+        return Ok(None);
     };
     if age(&stat, now) < patience {
-        return Ok(false);
+        return Ok(None);
     }
     remove_idle(dir, name)
 }
 
-/// Removes a file that nobody is at work on; `false` if somebody is.
-fn remove_idle(dir: impl AsFd, name: &CStr) -> Result<bool, Errno> {
+/// Removes a file that nobody is at work on, and says how long it was; `None` if somebody is.
+fn remove_idle(dir: impl AsFd, name: &CStr) -> Result<Option<u64>, Errno> {
     let flags = OFlags::RDONLY | OFlags::NOFOLLOW | OFlags::NONBLOCK | OFlags::CLOEXEC;
     let file = openat(&dir, name, flags, Mode::empty())?;
     if Stat::of(&file)?.kind() != Kind::File {
-        return Ok(false);
+        return Ok(None);
     }
     match temp::lock(&file) {
         Ok(()) => {}
         // Where there are no locks nobody can know, and it stays.
-        Err(_) => return Ok(false),
+        Err(_) => return Ok(None),
     }
     // While the lock is ours, whoever opens it anew finds it taken, and whoever had it has renamed it.
     let named = Stat::find(&dir, name)?;
-    let ours = Stat::of(&file)?.identity();
-    if named.is_none_or(|named| named.identity() != ours) {
-        return Ok(false);
+    let ours = Stat::of(&file)?;
+    if named.is_none_or(|named| named.identity() != ours.identity()) {
+        return Ok(None);
     }
     sys::unlink(&dir, name)?;
-    Ok(true)
+    Ok(Some(ours.size()))
 }
 
 fn age(stat: &Stat, now: SystemTime) -> Duration {

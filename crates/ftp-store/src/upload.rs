@@ -7,7 +7,7 @@ use std::os::fd::{AsFd, OwnedFd};
 use std::sync::Arc;
 
 use ftp_proto::session::{CreateOptions, Fault, FaultKind, Outcome, Partial};
-use ftp_proto::{Digest, Durability, IfExists, Kind, VPath};
+use ftp_proto::{Amount, Digest, Durability, IfExists, Kind, VPath};
 use rustix::fs::Mode;
 use rustix::io::Errno;
 
@@ -20,6 +20,7 @@ use crate::meta::{Stat, Version};
 use crate::nearby::Nearby;
 use crate::parents::make_parents;
 use crate::partial::{self, Safety};
+use crate::purse::{Account, Purse, weight};
 use crate::shared::Shared;
 use crate::sys;
 use crate::temp::{Temp, file_mode};
@@ -35,6 +36,10 @@ pub(crate) struct Upload {
     undecided: bool,
     /// Nobody has looked yet at what stands under the name.
     unjudged: bool,
+    /// Where its bytes are counted, if anywhere.
+    account: Option<Arc<dyn Account>>,
+    /// There will be one file more than before.
+    is_new: bool,
 }
 
 /// Where the bytes go.
@@ -59,6 +64,7 @@ pub(crate) struct Verified {
     noted: Option<Version>,
     /// Nobody has looked yet at what stands under the name.
     unjudged: bool,
+    purse: Option<Purse>,
     /// Dropped last: until the name is settled, nobody else may have the partial.
     tenure: Option<Tenure>,
 }
@@ -88,17 +94,18 @@ impl Upload {
     /// target is [`Target::Unknown`].
     pub(crate) fn begin(
         shared: &Shared,
+        account: Option<&Arc<dyn Account>>,
         path: VPath,
         place: Place,
         options: CreateOptions,
         target: Target,
     ) -> Result<Self, Fault> {
         let (body, undecided) = match options.size.filter(|_| options.resume) {
-            Some(size) => claim(shared, &place, &options, size),
+            Some(size) => claim(shared, account, &place, &options, size),
             None => fresh(shared, &place, &options, target).map(|body| (body, false)),
         }
         .map_err(|errno| told(&path, errno))?;
-        Ok(Self {
+        let mut upload = Self {
             path,
             place,
             options,
@@ -106,7 +113,42 @@ impl Upload {
             body,
             undecided,
             unjudged: target == Target::Unknown,
-        })
+            account: account.cloned(),
+            is_new: target != Target::Taken,
+        };
+        if !undecided {
+            upload.reserve()?;
+        }
+        Ok(upload)
+    }
+
+    /// Its bytes are counted there from now on, with those that have come.
+    pub(crate) fn belong(&mut self, account: &Arc<dyn Account>) {
+        let same = |now: &Arc<dyn Account>| Arc::ptr_eq(now, account);
+        if !self.account.as_ref().is_some_and(same) {
+            self.account = Some(Arc::clone(account));
+            // Those that another session has taken over are counted there.
+            drop(self.with(|bytes, _| {
+                bytes.belong(account, 0);
+                Ok(())
+            }));
+        }
+    }
+
+    /// Refuses a file that a quota has no room for, and keeps the room for one that it has.
+    fn reserve(&mut self) -> Result<(), Fault> {
+        let Some(account) = self.account.clone() else {
+            return Ok(());
+        };
+        let (size, files) = (self.options.size, u64::from(self.is_new));
+        self.with(|bytes, _| {
+            bytes.belong(&account, 0);
+            let bytes_needed = size.unwrap_or(0).max(bytes.len());
+            Ok(bytes.cover(Amount {
+                bytes: bytes_needed,
+                files,
+            }))
+        })?
     }
 
     /// How long the file is to become, where the sender knows.
@@ -142,7 +184,8 @@ impl Upload {
                 Err(error) => Err(error),
             }
         };
-        result.map_err(|errno| told(&self.path, errno))
+        result.map_err(|errno| told(&self.path, errno))?;
+        self.reserve()
     }
 
     /// Looks at the file that takes the bytes and at how many are in it.
@@ -160,15 +203,19 @@ impl Upload {
             return Err(misuse("payload before it is known where it goes"));
         }
         let limit = self.options.size.unwrap_or(u64::MAX);
-        let mut fits = true;
+        let (mut fits, mut room) = (true, Ok(()));
         let result = self.with(|file, safety| {
-            fits = file.len().saturating_add(bytes.len() as u64) <= limit;
+            let len = file.len().saturating_add(bytes.len() as u64);
+            fits = len <= limit;
             if fits {
+                room = file.cover(Amount::of_bytes(len));
+            }
+            if fits && room.is_ok() {
                 file.write(bytes)?;
             }
             Ok(safety.is_due(file))
         });
-        let result = match result {
+        let result = match result.and_then(|due| room.map(|()| due)) {
             Ok(_) if !fits => Err(refuse(
                 FaultKind::SizeMismatch,
                 &self.path,
@@ -205,7 +252,7 @@ impl Upload {
         if undecided {
             return Err(misuse("a commit before it is known where the bytes are"));
         }
-        let (temp, bytes, tenure) = match body {
+        let (temp, mut bytes, tenure) = match body {
             Body::Once(temp, bytes) => (temp, bytes, None),
             Body::Partial(tenure) => {
                 let (temp, bytes) = tenure.seal().map_err(|errno| told(&path, errno))?;
@@ -249,6 +296,7 @@ impl Upload {
             digest: found,
             noted,
             unjudged,
+            purse: bytes.take_purse(),
             tenure,
         })
     }
@@ -341,6 +389,7 @@ fn give_mode(
 /// The partial of an earlier attempt, or a new one, and whether there is something in it to decide on.
 fn claim(
     shared: &Shared,
+    account: Option<&Arc<dyn Account>>,
     place: &Place,
     options: &CreateOptions,
     size: u64,
@@ -349,7 +398,9 @@ fn claim(
         dir: Arc::clone(&place.dir),
         name: partial::name(&place.name, size, options.owner.as_deref()),
     };
-    let tenure = shared.partials.claim(beside, size, &shared.safety)?;
+    let tenure = shared
+        .partials
+        .claim(beside, size, &shared.safety, account)?;
     if tenure.seen().len() > 0 {
         return Ok((Body::Partial(tenure), true));
     }
@@ -384,13 +435,15 @@ impl Verified {
         durability: Durability,
         shared: &Shared,
     ) -> Result<Outcome, Fault> {
+        let _naming = self.purse.is_some().then(|| shared.naming());
         if self.unjudged {
             if self.takes_free_name(shared)? {
-                return Ok(self.committed(durability, shared));
+                return Ok(self.committed(durability, shared, Amount::default()));
             }
             // Refused like one that was looked at before it began.
             judge(&shared.jail, &self.path, &self.place, &self.options)?;
         }
+        let gone = self.replaced()?;
         let Place { dir, name } = &self.place;
         let (temp, file) = (&mut self.temp, &self.file);
         if self.tenure.is_some() {
@@ -413,7 +466,24 @@ impl Verified {
             },
         };
         moved.at(&self.path)?;
-        Ok(self.committed(durability, shared))
+        Ok(self.committed(durability, shared, gone))
+    }
+
+    /// What will stand there no more, where that is counted. If that is nothing, one file more is reserved.
+    fn replaced(&mut self) -> Result<Amount, Fault> {
+        let Some(purse) = &mut self.purse else {
+            return Ok(Amount::default());
+        };
+        let Place { dir, name } = &self.place;
+        let stat = Stat::find(dir, name.as_str()).at(&self.path)?;
+        let gone = stat.as_ref().map(weight).unwrap_or_default();
+        if gone.files == 0 {
+            purse.cover(Amount {
+                bytes: self.size,
+                files: 1,
+            })?;
+        }
+        Ok(gone)
     }
 
     /// Gives the file its name if nothing has it; says whether it did.
@@ -437,7 +507,10 @@ impl Verified {
         Ok(free)
     }
 
-    fn committed(&self, durability: Durability, shared: &Shared) -> Outcome {
+    fn committed(&mut self, durability: Durability, shared: &Shared, gone: Amount) -> Outcome {
+        if let Some(purse) = self.purse.take() {
+            purse.spend(self.size, gone);
+        }
         if let Some(noted) = &self.noted {
             shared.digests.settle(&self.file, noted, self.digest);
         }

@@ -109,8 +109,19 @@ const FLOORS: &[Row] = &[
     ),
     (
         "ftp-server",
+        "quotas",
+        &[],
+        &[
+            "ftp_access",
+            "ftp_store",
+            "ftp_proto::words",
+            "ftp_proto::session",
+        ],
+    ),
+    (
+        "ftp-server",
         "logins",
-        &["base", "bans"],
+        &["base", "bans", "quotas"],
         &["ftp_access", "ftp_store", "ftp_proto::session"],
     ),
     ("ftp-server", "sweeper", &[], &["ftp_store"]),
@@ -118,7 +129,8 @@ const FLOORS: &[Row] = &[
         "ftp-server",
         "server",
         &[
-            "base", "bans", "conn", "logins", "reactor", "pool", "session", "sweeper", "metrics",
+            "base", "bans", "conn", "logins", "quotas", "reactor", "pool", "session", "sweeper",
+            "metrics",
         ],
         &["ftp_access", "ftp_store", "ftp_tls", "ftp_proto"],
     ),
@@ -309,7 +321,7 @@ fn module_of(krate: &str, name: &str) -> String {
         "VPath" | "PathError" if proto => "path",
         "Digest" if proto => "digest",
         "Limits" if proto => "limits",
-        "Durability" | "IfExists" | "Kind" | "Secret" if proto => "words",
+        "Amount" | "Durability" | "IfExists" | "Kind" | "Secret" if proto => "words",
         other => other,
     }
     .to_owned()

@@ -19,6 +19,7 @@ use ftp_store::Store;
 
 use crate::bans::Bans;
 use crate::base::Key;
+use crate::quotas::Quotas;
 
 use queue::Queue;
 pub(crate) use stores::Stores;
@@ -99,6 +100,7 @@ struct Desk {
     queue: Queue,
     stores: Stores,
     bans: Arc<Bans>,
+    quotas: Quotas,
 }
 
 impl Logins {
@@ -106,12 +108,18 @@ impl Logins {
     ///
     /// # Errors
     /// If one cannot be started.
-    pub(crate) fn start(users: Arc<Users>, stores: Stores, bans: Arc<Bans>) -> io::Result<Self> {
+    pub(crate) fn start(
+        users: Arc<Users>,
+        stores: Stores,
+        bans: Arc<Bans>,
+        quotas: Quotas,
+    ) -> io::Result<Self> {
         let desk = Arc::new(Desk {
             users: Mutex::new(users),
             queue: Queue::default(),
             stores,
             bans,
+            quotas,
         });
         let mut logins = Self {
             desk,
@@ -139,12 +147,23 @@ impl Logins {
 
     /// From now on these are the users.
     pub(crate) fn replace(&self, users: Arc<Users>) {
+        self.desk.quotas.replace(&users);
         *lock(&self.desk.users) = users;
     }
 
     /// The users as they are now.
     pub(crate) fn users(&self) -> Arc<Users> {
         self.desk.users()
+    }
+
+    /// The files of a user, with its changes counted where there is a quota. Never waits for a disk.
+    pub(crate) fn counted(&self, user: &User, store: &Arc<Store>) -> Arc<Store> {
+        self.desk.quotas.counted(user, store)
+    }
+
+    /// Nobody changes anything any more: what was counted is right, and is written down. Blocks.
+    pub(crate) fn close(&self) {
+        self.desk.quotas.close();
     }
 
     /// Visits the folder of every user, until `visit` says `false`. Blocks for the disk.
@@ -161,7 +180,7 @@ impl Logins {
         roots
             .into_iter()
             .all(|(root, links)| match self.desk.stores.open(&root, links) {
-                Ok(store) => visit(&store),
+                Ok(store) => visit(&self.desk.quotas.counted_for_all(&root, &store)),
                 Err(_) => true,
             })
     }
@@ -192,9 +211,26 @@ impl Desk {
                 claim,
                 home,
             } = ask;
-            let checked = self.check(claim, peer, &mut scratch);
-            home.take(Ruling { key, checked });
+            match self.check(claim, peer, &mut scratch) {
+                Checked::Admitted(user, store) => self.seat(key, user, store, home),
+                checked @ (Checked::Refused | Checked::Later(..)) => {
+                    home.take(Ruling { key, checked });
+                }
+            }
         }
+    }
+
+    /// Says that it is the user, as soon as it is known what the user has.
+    fn seat(&self, key: Key, user: Arc<User>, store: Arc<Store>, home: Arc<dyn Home>) {
+        let (its_user, its_store) = (Arc::clone(&user), Arc::clone(&store));
+        let tell = move |counted| {
+            let checked = match counted {
+                true => Checked::Admitted(its_user, its_store),
+                false => Checked::Later("what is stored is being counted", NO_FOLDER),
+            };
+            home.take(Ruling { key, checked });
+        };
+        self.quotas.when_counted(&user, &store, Box::new(tell));
     }
 
     fn check(&self, claim: Claim, peer: IpAddr, scratch: &mut Scratch) -> Checked {

@@ -43,7 +43,7 @@ impl Stores {
             // One that nobody uses, if there is one.
             let free = open
                 .iter()
-                .find(|(_, store)| Arc::strong_count(store) == 1)
+                .find(|(_, store)| Arc::strong_count(store) == 1 && !store.is_in_use())
                 .map(|(key, _)| key.clone());
             match free {
                 Some(free) => open.remove(&free),

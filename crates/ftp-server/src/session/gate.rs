@@ -233,8 +233,9 @@ impl Session {
             }
         }
         tracing::debug!(session = self.id, user = name, "the session is the user's");
+        let logins = self.gate.logins.as_ref();
+        self.gate.store = logins.map(|logins| logins.counted(&now, &store));
         self.gate.user = Some(now);
-        self.gate.store = Some(store);
         self.meter(ctx);
         LoginOutcome::Admitted { user: name }
     }
@@ -254,6 +255,12 @@ impl Session {
                 opening.is_none_or(|op| now.grant().judge(op).is_ok())
             });
         if same && allowed {
+            let before = self.gate.store.take();
+            let store = before.as_ref().map(|store| logins.counted(&now, store));
+            for lane in self.lanes.values_mut() {
+                lane.recount(before.as_ref(), store.as_ref());
+            }
+            self.gate.store = store;
             self.gate.user = Some(now);
         } else {
             self.cut("what the user may do was changed", ctx);

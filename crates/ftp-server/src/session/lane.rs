@@ -55,6 +55,15 @@ impl Lane {
         }
     }
 
+    /// If the file is in the one, its changes are counted as in the other from now on.
+    pub(crate) fn recount(&mut self, before: Option<&Arc<Store>>, now: Option<&Arc<Store>>) {
+        if let (Some(own), Some(before)) = (&self.store, before)
+            && Arc::ptr_eq(own, before)
+        {
+            self.store = now.cloned();
+        }
+    }
+
     /// Where the file is.
     pub(crate) fn store(&self) -> Option<&Arc<Store>> {
         self.store.as_ref()

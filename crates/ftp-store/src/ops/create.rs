@@ -1,6 +1,7 @@
 //! `Create`, `Continue` and `Commit`: an upload from its first byte to its name.
 
 use std::os::fd::AsFd;
+use std::sync::Arc;
 use std::sync::atomic::Ordering;
 
 use ftp_proto::session::{CreateOptions, Fault, FaultKind, Outcome};
@@ -15,6 +16,7 @@ use crate::job::Effect;
 use crate::meta::Stat;
 use crate::nearby::Nearby;
 use crate::parents::make_parents;
+use crate::purse::Account;
 use crate::shared::Shared;
 use crate::slot::{Slot, State};
 use crate::upload::{Target, Upload, Verdict, judge};
@@ -27,13 +29,14 @@ const LOOK_LATE_UP_TO: u64 = 64 * 1024;
 
 pub(super) fn create(
     shared: &Shared,
+    account: Option<&Arc<dyn Account>>,
     slot: &mut Slot,
     path: VPath,
     options: CreateOptions,
     nearby: &mut Nearby,
 ) -> Result<Outcome, Fault> {
     vacant(slot)?;
-    match begin(shared, path, options, nearby) {
+    match begin(shared, account, path, options, nearby) {
         Ok(Some(upload)) => {
             let partial = upload.partial();
             slot.state = State::Writing(Box::new(upload));
@@ -53,6 +56,7 @@ pub(super) fn create(
 /// The upload, or `None` if the target is to be kept.
 fn begin(
     shared: &Shared,
+    account: Option<&Arc<dyn Account>>,
     path: VPath,
     options: CreateOptions,
     nearby: &mut Nearby,
@@ -62,11 +66,11 @@ fn begin(
         return Err(Errno::ISDIR).at(&path);
     }
     // Only where a folder that is removed meanwhile is noticed in time to make it anew.
-    let near = may_look_late(shared, &options)
+    let near = may_look_late(shared, account, &options)
         .then(|| nearby.place(&shared.jail, &path))
         .flatten();
     if let Some(place) = near {
-        match begin_at(shared, path.clone(), place, options.clone()) {
+        match begin_at(shared, account, path.clone(), place, options.clone()) {
             // The folder at hand was removed: perhaps there is a new one, or one is to be made.
             Err(fault) if fault.kind == FaultKind::NotFound => nearby.forget(),
             other => return other,
@@ -80,16 +84,17 @@ fn begin(
         other => other?,
     };
     nearby.keep(&shared.jail, &path, &place);
-    begin_at(shared, path, place, options)
+    begin_at(shared, account, path, place, options)
 }
 
 fn begin_at(
     shared: &Shared,
+    account: Option<&Arc<dyn Account>>,
     path: VPath,
     place: Place,
     options: CreateOptions,
 ) -> Result<Option<Upload>, Fault> {
-    let target = if may_look_late(shared, &options) {
+    let target = if may_look_late(shared, account, &options) {
         Target::Unknown
     } else {
         let verdict = judge(&shared.jail, &path, &place, &options)?;
@@ -100,7 +105,7 @@ fn begin_at(
             Verdict::Replace => Target::Taken,
         }
     };
-    let mut upload = Upload::begin(shared, path, place, options, target)?;
+    let mut upload = Upload::begin(shared, account, path, place, options, target)?;
     if upload.partial().is_none() {
         make_room(&mut upload)?;
     }
@@ -109,13 +114,22 @@ fn begin_at(
 
 /// Whether it is soon enough to look at what stands under the name when the file is to get it. A small
 /// file costs little if that is a refusal; mostly nothing stands there, and the look is saved.
-fn may_look_late(shared: &Shared, options: &CreateOptions) -> bool {
+fn may_look_late(
+    shared: &Shared,
+    account: Option<&Arc<dyn Account>>,
+    options: &CreateOptions,
+) -> bool {
     let small = options.size.is_some_and(|size| size <= LOOK_LATE_UP_TO);
     let plain = match options.if_exists {
         IfExists::Replace | IfExists::Fail => true,
         IfExists::Skip | IfExists::Newer => false,
     };
-    small && plain && !options.resume && !shared.crowded.load(Ordering::Relaxed)
+    // Whether there will be one file more is counted beforehand.
+    account.is_none()
+        && small
+        && plain
+        && !options.resume
+        && !shared.crowded.load(Ordering::Relaxed)
 }
 
 /// Once it is known where the bytes go.

@@ -18,12 +18,14 @@ use ftp_proto::session::{DiskOp, Fault, Outcome};
 
 use crate::job::Effect;
 use crate::nearby::Nearby;
+use crate::purse::Account;
 use crate::shared::Shared;
 use crate::slot::{Slot, State};
 
 /// Does one operation on the file in `slot`, or on a path beneath the root.
 pub(crate) fn perform(
     shared: &Arc<Shared>,
+    account: Option<&Arc<dyn Account>>,
     slot: &mut Slot,
     op: DiskOp,
     nearby: &mut Nearby,
@@ -36,7 +38,9 @@ pub(crate) fn perform(
             digest,
             last,
         } => read::warm(shared, slot, offset, len, digest, last)?,
-        DiskOp::Create { path, options } => create::create(shared, slot, path, options, nearby)?,
+        DiskOp::Create { path, options } => {
+            create::create(shared, account, slot, path, options, nearby)?
+        }
         DiskOp::Continue { keep } => create::resume(slot, keep)?,
         DiskOp::Commit { digest, size } => {
             return create::commit(shared, slot, digest, size, nearby);
@@ -60,18 +64,18 @@ pub(crate) fn perform(
             len,
         } => checksum::checksum(shared, &path, algorithm, offset, len)?,
         DiskOp::SetMeta { path, mtime, mode } => set_meta::set_meta(shared, &path, mtime, mode)?,
-        DiskOp::Space { path } => space::space(shared, &path)?,
+        DiskOp::Space { path } => space::space(shared, account, &path)?,
         DiskOp::MakeDir { path, parents } => {
             nearby.forget();
             return make_dir::make_dir(shared, &path, parents);
         }
         DiskOp::Rename { from, to, replace } => {
             nearby.forget();
-            return rename::rename(shared, &from, &to, replace);
+            return rename::rename(shared, account, &from, &to, replace);
         }
         DiskOp::Remove { path, recursive } => {
             nearby.forget();
-            return remove::remove(shared, &path, recursive);
+            return remove::remove(shared, account, &path, recursive);
         }
     };
     Ok(Effect::Told(outcome))

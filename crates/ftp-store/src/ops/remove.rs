@@ -5,6 +5,7 @@
 
 use std::ffi::{CStr, CString};
 use std::os::fd::{AsFd, OwnedFd};
+use std::sync::Arc;
 
 use ftp_proto::VPath;
 use ftp_proto::session::Fault;
@@ -17,6 +18,7 @@ use crate::error::At;
 use crate::jail::{Place, child, reopen};
 use crate::job::Effect;
 use crate::meta::{Identity, Stat};
+use crate::purse::{self, Account};
 use crate::shared::Shared;
 use crate::{sweep, sys};
 
@@ -25,24 +27,46 @@ const SUBFOLDERS: usize = 256;
 /// For `getdents64(2)`.
 const NAME_BUFFER: usize = 32 * 1024;
 
-pub(super) fn remove(shared: &Shared, path: &VPath, recursive: bool) -> Result<Effect, Fault> {
+/// Whose changes are counted where, if anywhere.
+type Counted<'a> = Option<&'a Arc<dyn Account>>;
+
+pub(super) fn remove(
+    shared: &Shared,
+    account: Counted<'_>,
+    path: &VPath,
+    recursive: bool,
+) -> Result<Effect, Fault> {
     writable(shared, path)?;
     let place = shared.jail.place(path)?;
-    match change_dirs(shared, &[&place.dir], || {
+    let naming = account.map(|_| shared.naming());
+    let gone = match account {
+        Some(_) => Stat::find(&place.dir, place.name.as_str()).at(path)?,
+        None => None,
+    };
+    let unlinked = change_dirs(shared, &[&place.dir], || {
         sys::unlink(&place.dir, place.name.as_str())
-    }) {
+    });
+    drop(naming);
+    match unlinked {
         // Linux says EISDIR, POSIX allows EPERM.
         Err(Errno::ISDIR | Errno::PERM) => {}
-        other => return other.at(path),
+        other => {
+            if other.is_ok() {
+                let weight = gone.as_ref().map(purse::weight);
+                purse::tell_gone(account, weight.unwrap_or_default());
+            }
+            return other.at(path);
+        }
     }
     if recursive {
-        empty(&place).at(path)?;
+        empty(shared, account, &place).at(path)?;
     }
     let rmdir = || sys::remove_dir(&place.dir, place.name.as_str());
     match change_dirs(shared, &[&place.dir], rmdir) {
         // To its user it may well be empty: what is left of broken uploads is not shown.
         Err(Errno::NOTEMPTY | Errno::EXIST) => {
-            sweep::clear(child(&place.dir, place.name.as_str()).at(path)?).at(path)?;
+            let dir = child(&place.dir, place.name.as_str()).at(path)?;
+            sweep::clear(account, dir).at(path)?;
             change_dirs(shared, &[&place.dir], rmdir).at(path)
         }
         other => other.at(path),
@@ -59,7 +83,7 @@ struct Level {
 }
 
 /// Removes everything in the folder at `place`, but not the folder.
-fn empty(place: &Place) -> Result<(), Errno> {
+fn empty(shared: &Shared, account: Counted<'_>, place: &Place) -> Result<(), Errno> {
     let mut dir = child(&place.dir, place.name.as_str())?;
     let mut above: Vec<Level> = Vec::new();
     let mut level = Level {
@@ -69,7 +93,7 @@ fn empty(place: &Place) -> Result<(), Errno> {
     };
     loop {
         if level.subfolders.is_empty() {
-            level.subfolders = sweep_files(&dir)?;
+            level.subfolders = sweep_files(shared, account, &dir)?;
         }
         if let Some(name) = level.subfolders.pop() {
             match child(&dir, name.as_c_str()) {
@@ -115,7 +139,11 @@ fn back_up(dir: &OwnedFd, identity: Identity) -> Result<OwnedFd, Errno> {
 }
 
 /// Unlinks all that is no folder, removes the folders that are empty, and returns some of the others.
-fn sweep_files(dir: impl AsFd) -> Result<Vec<CString>, Errno> {
+fn sweep_files(
+    shared: &Shared,
+    account: Counted<'_>,
+    dir: impl AsFd,
+) -> Result<Vec<CString>, Errno> {
     let names = reopen(&dir)?;
     let mut subfolders = Vec::new();
     let mut buffer: Vec<u8> = Vec::with_capacity(NAME_BUFFER);
@@ -126,7 +154,8 @@ fn sweep_files(dir: impl AsFd) -> Result<Vec<CString>, Errno> {
         if name == c"." || name == c".." {
             continue;
         }
-        if remove_entry(&dir, name, entry.file_type())? && subfolders.len() < SUBFOLDERS {
+        let unlink = || unlink(shared, account, &dir, name);
+        if remove_entry(&dir, name, entry.file_type(), unlink)? && subfolders.len() < SUBFOLDERS {
             subfolders.push(name.to_owned());
         }
     }
@@ -134,9 +163,14 @@ fn sweep_files(dir: impl AsFd) -> Result<Vec<CString>, Errno> {
 }
 
 /// Removes one entry; `true` if it is a folder with something in it.
-fn remove_entry(dir: impl AsFd, name: &CStr, kind: FileType) -> Result<bool, Errno> {
+fn remove_entry(
+    dir: impl AsFd,
+    name: &CStr,
+    kind: FileType,
+    unlink: impl FnOnce() -> Result<(), Errno>,
+) -> Result<bool, Errno> {
     if kind != FileType::Directory {
-        match sys::unlink(&dir, name) {
+        match unlink() {
             Ok(()) | Err(Errno::NOENT) => return Ok(false),
             // A folder after all: its kind was not known, or it changed.
             Err(Errno::ISDIR | Errno::PERM) => {}
@@ -148,4 +182,16 @@ fn remove_entry(dir: impl AsFd, name: &CStr, kind: FileType) -> Result<bool, Err
         Err(Errno::NOTEMPTY | Errno::EXIST | Errno::NOTDIR) => Ok(true),
         Err(error) => Err(error),
     }
+}
+
+/// Removes a name that is no folder, and tells of what is gone.
+fn unlink(shared: &Shared, account: Counted<'_>, dir: impl AsFd, name: &CStr) -> Result<(), Errno> {
+    if account.is_none() {
+        return sys::unlink(dir, name);
+    }
+    let _naming = shared.naming();
+    let gone = purse::weigh(&dir, name)?;
+    sys::unlink(dir, name)?;
+    purse::tell_gone(account, gone);
+    Ok(())
 }

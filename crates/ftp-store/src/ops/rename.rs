@@ -12,11 +12,13 @@ use crate::digests::FROM_BYTES;
 use crate::error::{At, refuse};
 use crate::job::Effect;
 use crate::meta::Stat;
+use crate::purse::{Account, tell_gone, weight};
 use crate::shared::Shared;
 use crate::sys;
 
 pub(super) fn rename(
     shared: &Shared,
+    account: Option<&Arc<dyn Account>>,
     from: &VPath,
     to: &VPath,
     replace: bool,
@@ -24,7 +26,12 @@ pub(super) fn rename(
     writable(shared, from)?;
     let old = shared.jail.place(from)?;
     let new = shared.jail.place(to)?;
+    let naming = account.map(|_| shared.naming());
     let before = Stat::at(&old.dir, old.name.as_str()).at(from)?;
+    let replaced = match account {
+        Some(_) => Stat::find(&new.dir, new.name.as_str()).at(to)?,
+        None => None,
+    };
     let change = || {
         if replace {
             sys::rename(&old.dir, &old.name, &new.dir, &new.name)
@@ -33,8 +40,13 @@ pub(super) fn rename(
         }
     };
     let dirs = [&old.dir, &new.dir];
-    match change_dirs(shared, &dirs, change) {
+    let changed = change_dirs(shared, &dirs, change);
+    drop(naming);
+    match changed {
         Ok(effect) => {
+            // Of two names for one file, both stay.
+            let gone = replaced.filter(|it| it.identity() != before.identity());
+            tell_gone(account, gone.as_ref().map(weight).unwrap_or_default());
             // What is known of the file is as true as before.
             if before.size() >= FROM_BYTES
                 && let Ok(after) = Stat::at(&new.dir, new.name.as_str())
