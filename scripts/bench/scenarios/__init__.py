@@ -18,6 +18,7 @@ ALL = {
     "reactors": loops.reactors,
     "tls": tls.tls,
     "classic": classic.classic,
+    "classic-idle": classic.beside_idle,
     "durability": disk.durability,
     "list": listing.listing,
     "scale": scale.scale,
