@@ -1,5 +1,5 @@
 """Standard FTP by Python's own ftplib: ftps.py WHAT FTP_PORT FTPS_PORT. Fails by an exception."""
-import ftplib, hashlib, io, socket, ssl, sys
+import ftplib, hashlib, io, socket, ssl, sys, time
 
 WHAT, FTP, FTPS = sys.argv[1], int(sys.argv[2]), int(sys.argv[3])
 HOST, BYTES = "127.0.0.1", bytes(range(256)) * 1000
@@ -44,6 +44,63 @@ def transfers(ftp, count):
     ftp.quit()
 
 
+def cut(ftp, name, part):
+    """Begins to store a file and breaks off; says how much of it is kept."""
+    data = ftp.transfercmd("STOR " + name)
+    data.sendall(part)
+    # Only what has come is kept; ABOR comes by another way.
+    deadline = time.monotonic() + 20
+    while str(len(part)) + " bytes so far" not in ftp.sendcmd("STAT"):
+        assert time.monotonic() < deadline
+    ftp.sock.sendall(b"ABOR\r\n")
+    data.close()
+    assert ftp.getline().startswith("426") and ftp.getline().startswith("226")
+    ftp.voidcmd("TYPE I")
+    return ftp.size(name)
+
+
+def temporary(code, call, *args, **more):
+    """The call fails with this code."""
+    try:
+        call(*args, **more)
+    except ftplib.Error as error:
+        assert str(error).startswith(code), error
+    else:
+        raise AssertionError("it was taken")
+
+
+def resumes(ftp):
+    whole = lambda name: b"".join(pieces(ftp, name))
+    at = cut(ftp, "f", BYTES[:100_000])
+    assert at == 100_000
+    temporary("554", ftp.storbinary, "STOR f", io.BytesIO(b"x"), rest=at + 1)
+    ftp.storbinary("STOR f", io.BytesIO(BYTES[at - 7:]), rest=at - 7)
+    assert whole("f") == BYTES and ftp.size("f") == len(BYTES)
+    # In a copy of what stands there.
+    temporary("554", ftp.storbinary, "STOR f", io.BytesIO(b"x"), rest=len(BYTES) + 1)
+    ftp.storbinary("STOR f", io.BytesIO(b"new end"), rest=3)
+    assert whole("f") == BYTES[:3] + b"new end"
+    ftp.storbinary("APPE f", io.BytesIO(b"!"))
+    assert whole("f") == BYTES[:3] + b"new end!"
+    # An append goes behind what SIZE told, or nowhere.
+    at = cut(ftp, "g", b"begun")
+    ftp.storbinary("APPE g", io.BytesIO(b" and done"))
+    assert whole("g") == b"begun and done"
+    other = enter(None)
+    cut(other, "h", b"begun")
+    temporary("450", ftp.storbinary, "APPE h", io.BytesIO(b"x"))
+    other.voidcmd("TYPE I")
+    assert ftp.size("h") == 5
+    cut(other, "h", b"begun anew")
+    temporary("450", ftp.storbinary, "APPE h", io.BytesIO(b"x"))
+
+
+def pieces(ftp, name):
+    got = []
+    ftp.retrbinary("RETR " + name, got.append)
+    return got
+
+
 def refused(ftp):
     try:
         ftp.storbinary("STOR never", io.BytesIO(BYTES))
@@ -57,6 +114,8 @@ def refused(ftp):
 
 if WHAT == "plain":
     transfers(enter(None), 50)
+if WHAT == "resume":
+    resumes(enter(None))
 for version in VERSIONS:
     if WHAT == "resumed":
         transfers(enter(Resuming, version), 50)

@@ -19,3 +19,7 @@ mod control;
 mod place;
 #[path = "interop/python.rs"]
 mod python;
+#[path = "interop/resume.rs"]
+mod resume;
+#[path = "interop/users.rs"]
+mod users;

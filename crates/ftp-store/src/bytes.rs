@@ -74,6 +74,21 @@ impl Bytes {
         self.take_back(&Mark::start())
     }
 
+    /// Drops what came after the first `len` bytes, which are read again for their digest.
+    ///
+    /// Errors: `IO` if there are fewer.
+    pub(crate) fn rewind(&mut self, len: u64) -> Result<(), Errno> {
+        sys::truncate(&self.file, len)?;
+        self.hasher = Sha256::new();
+        self.len = 0;
+        self.synced = self.synced.min(len);
+        if self.absorb(len)? == len {
+            Ok(())
+        } else {
+            Err(Errno::IO)
+        }
+    }
+
     /// Drops what came after `mark`.
     pub(crate) fn take_back(&mut self, mark: &Mark) -> Result<(), Errno> {
         sys::truncate(&self.file, mark.len)?;
@@ -106,6 +121,11 @@ impl Bytes {
         self.purse
             .as_mut()
             .map_or(Ok(()), |purse| purse.cover(need))
+    }
+
+    /// Where it is counted.
+    pub(crate) fn account(&self) -> Option<&Arc<dyn Account>> {
+        self.purse.as_ref().map(Purse::account)
     }
 
     /// It stays on the disk as a partial.
@@ -175,6 +195,8 @@ mod tests {
         bytes.write(b"xyz").unwrap();
         assert_eq!((bytes.len(), bytes.unsynced()), (6, 3));
         assert_eq!(bytes.mark().digest(), sha256(b"abcxyz"));
+        bytes.rewind(4).unwrap();
+        assert_eq!((bytes.len(), bytes.mark().digest()), (4, sha256(b"abcx")));
         bytes.restart().unwrap();
         assert_eq!(bytes.mark().digest(), sha256(b""));
     }

@@ -61,6 +61,14 @@ pub(crate) fn refuse(kind: FaultKind, path: &VPath, words: &str) -> Fault {
     Fault::new(kind, format!("{path}: {words}"))
 }
 
+/// As [`At::at`], where "in use" has one meaning.
+pub(crate) fn told(path: &VPath, errno: Errno) -> Fault {
+    if errno == Errno::WOULDBLOCK {
+        return refuse(FaultKind::Busy, path, "another session uploads this file");
+    }
+    fault(path, errno)
+}
+
 /// The contract between the machines and the store was broken: a bug, never a peer's doing.
 pub(crate) fn misuse(words: &str) -> Fault {
     Fault::new(FaultKind::Internal, words)

@@ -8,16 +8,16 @@
 use std::collections::HashMap;
 use std::sync::{Arc, Mutex, MutexGuard, PoisonError};
 
-use ftp_proto::Durability;
+use ftp_proto::{Amount, Durability};
 use rustix::io::Errno;
 
 use crate::bytes::{Bytes, Mark};
 use crate::jail::Place;
 use crate::meta::{Identity, Stat};
 use crate::partial::{self, Safety};
-use crate::purse::Account;
+use crate::purse::{Account, tell_gone};
 use crate::sys;
-use crate::temp::Temp;
+use crate::temp::{self, Temp};
 
 /// The partials in use.
 #[derive(Default)]
@@ -30,6 +30,15 @@ pub(crate) struct Partials {
 struct Key {
     dir: Identity,
     name: String,
+}
+
+impl Key {
+    fn of(place: &Place) -> Result<Self, Errno> {
+        Ok(Self {
+            dir: Stat::of(&place.dir)?.identity(),
+            name: place.name.clone(),
+        })
+    }
 }
 
 /// A partial in use.
@@ -92,10 +101,7 @@ impl Partials {
         safety: &Arc<Safety>,
         account: Option<&Arc<dyn Account>>,
     ) -> Result<Tenure, Errno> {
-        let key = Key {
-            dir: Stat::of(&place.dir)?.identity(),
-            name: place.name.clone(),
-        };
+        let key = Key::of(&place)?;
         let fresh = Arc::new(Live {
             key: key.clone(),
             place,
@@ -121,6 +127,53 @@ impl Partials {
             }
             self.forget(&found);
         }
+    }
+
+    /// How long the partial at `place` is; `None` if there is none.
+    ///
+    /// Errors: `WOULDBLOCK` if that is changing just now.
+    pub(crate) fn extent(&self, place: &Place, safety: &Safety) -> Result<Option<u64>, Errno> {
+        if let Some(live) = self.at_work(place)? {
+            match &lock(&live.gate).state {
+                State::Opening | State::Sealed => return Err(Errno::WOULDBLOCK),
+                State::Open(bytes) => return Ok(Some(bytes.len()).filter(|len| *len > 0)),
+                State::Gone => {}
+            }
+        }
+        safety.extent(place)
+    }
+
+    /// Leaves a file under the partial's name, in the place of what an earlier attempt left; not if somebody is
+    /// at work on that, or nobody could know.
+    pub(crate) fn keep(
+        &self,
+        place: &Place,
+        safety: &Safety,
+        temp: &mut Temp,
+        bytes: &mut Bytes,
+    ) -> Result<(), Errno> {
+        temp::lock(bytes.file())?;
+        let key = Key::of(place)?;
+        // Held until it has its name: nobody begins to read what stands there meanwhile.
+        let live = lock(&self.live);
+        if live.contains_key(&key) {
+            return Ok(());
+        }
+        match temp::remove_idle(&place.dir, place.name.as_str()) {
+            Ok(Some(gone)) => tell_gone(bytes.account(), Amount::of_bytes(gone)),
+            Err(Errno::NOENT) => {}
+            Ok(None) => return Ok(()),
+            Err(error) => return Err(error),
+        }
+        temp.claim(bytes.file(), &place.name)?;
+        drop(live);
+        safety.put_by(place, bytes);
+        Ok(())
+    }
+
+    fn at_work(&self, place: &Place) -> Result<Option<Arc<Live>>, Errno> {
+        let key = Key::of(place)?;
+        Ok(lock(&self.live).get(&key).map(Arc::clone))
     }
 
     /// Reads the file of a partial that nobody in this process works on.
@@ -245,6 +298,33 @@ impl Tenure {
         if bytes.len() != self.seen.len() {
             bytes.take_back(&self.seen)?;
             *epoch += 1;
+        }
+        *writer = Some(self.number);
+        Ok(())
+    }
+
+    /// Goes on from byte `at`, which is no further than the end of what is there. What another session writes to
+    /// just now is taken over only if it has stopped there.
+    ///
+    /// Errors: `WOULDBLOCK` if it has not, or that is not there any more.
+    pub(crate) fn go_on_at(&self, at: u64) -> Result<(), Errno> {
+        let mut gate = lock(&self.live.gate);
+        let Gate {
+            state: State::Open(bytes),
+            writer,
+            users,
+            epoch,
+            ..
+        } = &mut *gate
+        else {
+            return Err(Errno::WOULDBLOCK);
+        };
+        if *epoch != self.epoch || at > bytes.len() || (*users > 1 && at < bytes.len()) {
+            return Err(Errno::WOULDBLOCK);
+        }
+        if at < bytes.len() {
+            *epoch += 1;
+            bytes.rewind(at)?;
         }
         *writer = Some(self.number);
         Ok(())

@@ -1,9 +1,10 @@
 //! A partial: what a broken upload left, and how much of it can be believed.
 //!
-//! Its name binds it to its target and size, a lock to one process. How far it was synced is written
+//! Its name binds it to its target, and size if that is known, a lock to one process. How far it was synced is written
 //! in an extended attribute, together with the boot it was written in: within one boot the page cache
 //! was never lost and the whole file counts; after another, only what the last checkpoint covers.
-//! Nothing here is trusted for the final file: its whole digest is checked at the commit.
+//! Nothing here is trusted for the final file: its whole digest is checked at the commit. Where the sender knows none
+//! (RFC 959), what is kept is read and hashed before more is written behind it.
 
 use std::fs::read_to_string;
 use std::os::fd::{AsFd, OwnedFd};
@@ -47,9 +48,13 @@ struct Checkpoint {
 
 /// The partial's name for a target and a size, in the target's folder. Where there are users it is its owner's alone: the
 /// digest of what another has sent would tell of bytes that are not theirs.
-pub(crate) fn name(target: &str, size: u64, owner: Option<&str>) -> String {
+pub(crate) fn name(target: &str, size: Option<u64>, owner: Option<&str>) -> String {
     let mut hasher = Sha256::new();
-    hasher.update(size.to_be_bytes());
+    match size {
+        Some(size) => hasher.update(size.to_be_bytes()),
+        // Longer than any size, and no text begins so.
+        None => hasher.update([0xff; 9]),
+    }
     hasher.update(target);
     if let Some(owner) = owner {
         // No name has a NUL.
@@ -111,26 +116,17 @@ impl Safety {
     /// Reads a partial, believes what can be believed, and cuts off the rest.
     pub(crate) fn recover(&self, file: OwnedFd, size: u64) -> Result<Bytes, Errno> {
         let len = Stat::of(&file)?.size();
-        let said = match Checkpoint::read(&file) {
-            // No attributes here: all we have is the file itself. The sender compares its digest.
-            Err(Errno::NOTSUP | Errno::NOSYS) => None,
-            other => Some(other?),
+        let (mut believed, check) = match len > size {
+            true => (0, None),
+            false => self.promised(&file, len)?,
         };
         let mut bytes = Bytes::new(file);
-        let believed = match said {
-            _ if len > size => 0,
-            None => len,
-            Some(Some(said)) if said.boot == self.boot && !self.boot.is_empty() => len,
-            Some(Some(said)) if said.len <= len => {
-                bytes.absorb(said.len)?;
-                if bytes.mark().digest() == said.digest {
-                    said.len
-                } else {
-                    0
-                }
+        if let Some(digest) = check {
+            bytes.absorb(believed)?;
+            if bytes.mark().digest() != digest {
+                believed = 0;
             }
-            Some(Some(_) | None) => 0,
-        };
+        }
         if believed < bytes.len() {
             bytes.restart()?;
         }
@@ -141,6 +137,35 @@ impl Safety {
         }
         self.checkpoint(&mut bytes)?;
         Ok(bytes)
+    }
+
+    /// How much of `len` bytes can be believed, and the digest that this much must have, if it is not all.
+    fn promised(&self, file: impl AsFd, len: u64) -> Result<(u64, Option<Digest>), Errno> {
+        Ok(match Checkpoint::read(file) {
+            // No attributes here: all we have is the file itself. The sender compares its digest.
+            Err(Errno::NOTSUP | Errno::NOSYS) => (len, None),
+            other => match other? {
+                Some(said) if said.boot == self.boot && !self.boot.is_empty() => (len, None),
+                Some(said) if said.len <= len => (said.len, Some(said.digest)),
+                Some(_) | None => (0, None),
+            },
+        })
+    }
+
+    /// How long the partial at `place` is, as far as that can be said without reading it; `None` if nothing is there.
+    pub(crate) fn extent(&self, place: &Place) -> Result<Option<u64>, Errno> {
+        let flags = OFlags::RDONLY | OFlags::NOFOLLOW | OFlags::NONBLOCK | OFlags::CLOEXEC;
+        let file = match openat(&place.dir, place.name.as_str(), flags, Mode::empty()) {
+            // A link that somebody planted is not ours.
+            Err(Errno::NOENT | Errno::LOOP | Errno::NXIO) => return Ok(None),
+            other => other?,
+        };
+        let stat = Stat::of(&file)?;
+        if stat.kind() != Kind::File || !stat.is_only_ours() {
+            return Ok(None);
+        }
+        let (len, _) = self.promised(&file, stat.size())?;
+        Ok(Some(len).filter(|len| *len > 0))
     }
 
     /// Makes everything written so far safe, and notes it in the file.
@@ -349,14 +374,17 @@ mod tests {
     #[test]
     fn names_tell_targets_and_sizes_apart() {
         let plain = |target, size| name(target, size, None);
-        assert_eq!(plain("a", 1), plain("a", 1));
-        assert_ne!(plain("a", 1), plain("a", 2));
-        assert_ne!(plain("a", 1), plain("b", 1));
-        let owned = |owner| name("a", 1, Some(owner));
+        let (one, two) = (Some(1), Some(2));
+        assert_eq!(plain("a", one), plain("a", one));
+        assert_ne!(plain("a", one), plain("a", two));
+        assert_ne!(plain("a", one), plain("b", one));
+        assert_ne!(plain("a", None), plain("a", one));
+        assert_ne!(plain("a", None), plain("a", Some(u64::MAX)));
+        let owned = |owner| name("a", one, Some(owner));
         assert_eq!(owned("anna"), owned("anna"));
         assert_ne!(owned("anna"), owned("bert"));
-        assert_ne!(owned("anna"), plain("a", 1));
-        assert_ne!(owned(""), plain("a", 1));
+        assert_ne!(owned("anna"), plain("a", one));
+        assert_ne!(owned(""), plain("a", one));
         assert_eq!(
             owned("anna").len(),
             RESERVED_PREFIX.len() + 1 + 32,

@@ -62,6 +62,10 @@ impl Purse {
         self.account = Arc::clone(account);
     }
 
+    pub(crate) fn account(&self) -> &Arc<dyn Account> {
+        &self.account
+    }
+
     /// Sees to it that `need` is reserved.
     pub(crate) fn cover(&mut self, need: Amount) -> Result<(), Fault> {
         let missing = need.minus(self.held);

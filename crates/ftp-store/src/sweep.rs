@@ -8,17 +8,16 @@ use std::os::fd::{AsFd, OwnedFd};
 use std::sync::{Arc, PoisonError};
 use std::time::{Duration, SystemTime, UNIX_EPOCH};
 
+use ftp_proto::Amount;
 use ftp_proto::path::{PATH_DEPTH, RESERVED_PREFIX};
-use ftp_proto::{Amount, Kind};
-use rustix::fs::{Dir, FileType, Mode, OFlags, openat};
+use rustix::fs::{Dir, FileType};
 use rustix::io::Errno;
 
 use crate::jail::child;
 use crate::meta::Stat;
 use crate::purse::{Account, tell_gone};
 use crate::shared::Shared;
-use crate::sys;
-use crate::temp::{self, ONCE, PARTIAL};
+use crate::temp::{ONCE, PARTIAL, remove_idle};
 
 /// A temp file that is younger may belong to somebody who has not locked it yet.
 const GRACE: Duration = Duration::from_secs(60);
@@ -142,28 +141,6 @@ fn expire(
         return Ok(None);
     }
     remove_idle(dir, name)
-}
-
-/// Removes a file that nobody is at work on, and says how long it was; `None` if somebody is.
-fn remove_idle(dir: impl AsFd, name: &CStr) -> Result<Option<u64>, Errno> {
-    let flags = OFlags::RDONLY | OFlags::NOFOLLOW | OFlags::NONBLOCK | OFlags::CLOEXEC;
-    let file = openat(&dir, name, flags, Mode::empty())?;
-    if Stat::of(&file)?.kind() != Kind::File {
-        return Ok(None);
-    }
-    match temp::lock(&file) {
-        Ok(()) => {}
-        // Where there are no locks nobody can know, and it stays.
-        Err(_) => return Ok(None),
-    }
-    // While the lock is ours, whoever opens it anew finds it taken, and whoever had it has renamed it.
-    let named = Stat::find(&dir, name)?;
-    let ours = Stat::of(&file)?;
-    if named.is_none_or(|named| named.identity() != ours.identity()) {
-        return Ok(None);
-    }
-    sys::unlink(&dir, name)?;
-    Ok(Some(ours.size()))
 }
 
 fn age(stat: &Stat, now: SystemTime) -> Duration {

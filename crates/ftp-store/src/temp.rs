@@ -7,10 +7,13 @@
 use std::os::fd::{AsFd, OwnedFd};
 use std::sync::{Arc, OnceLock};
 
+use ftp_proto::Kind;
 use ftp_proto::path::RESERVED_PREFIX;
-use rustix::fs::{FlockOperation, Mode, flock};
+use rustix::fs::{FlockOperation, Mode, OFlags, flock, openat};
 use rustix::io::Errno;
+use rustix::path::Arg;
 
+use crate::meta::Stat;
 use crate::sys;
 
 /// How many random names are tried before giving up.
@@ -91,6 +94,14 @@ impl Temp {
         true
     }
 
+    /// Hands the name over, if there is one; this holds none any more.
+    pub(crate) fn hand_over(&mut self) -> Self {
+        Self {
+            dir: Arc::clone(&self.dir),
+            name: self.name.take(),
+        }
+    }
+
     /// Gives the file its name, in the place of whatever file stands there.
     pub(crate) fn replace(&mut self, file: impl AsFd, name: &str) -> Result<(), Errno> {
         if self.name.is_none() {
@@ -163,6 +174,28 @@ pub(crate) fn file_mode() -> Mode {
 /// Errors: `WOULDBLOCK` if somebody else has it, others where there are no locks.
 pub(crate) fn lock(file: impl AsFd) -> Result<(), Errno> {
     flock(file, FlockOperation::NonBlockingLockExclusive)
+}
+
+/// Removes a file that nobody is at work on, and says how long it was; `None` if somebody is.
+pub(crate) fn remove_idle(dir: impl AsFd, name: impl Arg + Copy) -> Result<Option<u64>, Errno> {
+    let flags = OFlags::RDONLY | OFlags::NOFOLLOW | OFlags::NONBLOCK | OFlags::CLOEXEC;
+    let file = openat(&dir, name, flags, Mode::empty())?;
+    if Stat::of(&file)?.kind() != Kind::File {
+        return Ok(None);
+    }
+    match lock(&file) {
+        Ok(()) => {}
+        // Where there are no locks nobody can know, and it stays.
+        Err(_) => return Ok(None),
+    }
+    // While the lock is ours, whoever opens it anew finds it taken, and whoever had it has renamed it.
+    let named = Stat::find(&dir, name)?;
+    let ours = Stat::of(&file)?;
+    if named.is_none_or(|named| named.identity() != ours.identity()) {
+        return Ok(None);
+    }
+    sys::unlink(&dir, name)?;
+    Ok(Some(ours.size()))
 }
 
 #[cfg(test)]

@@ -13,7 +13,8 @@ use rustix::io::Errno;
 
 use crate::bytes::Bytes;
 use crate::digests::{Digests, FROM_BYTES};
-use crate::error::{At, misuse, refuse};
+use crate::draft::{Body, Target, first_mode, fresh, once};
+use crate::error::{At, misuse, refuse, told};
 use crate::jail::{Jail, Place};
 use crate::live::{Tenure, Turn};
 use crate::meta::{Stat, Version};
@@ -22,8 +23,8 @@ use crate::parents::make_parents;
 use crate::partial::{self, Safety};
 use crate::purse::{Account, Purse, weight};
 use crate::shared::Shared;
-use crate::sys;
-use crate::temp::{Temp, file_mode};
+use crate::temp::Temp;
+use crate::{start, sys};
 
 /// An upload under way.
 pub(crate) struct Upload {
@@ -40,14 +41,6 @@ pub(crate) struct Upload {
     account: Option<Arc<dyn Account>>,
     /// There will be one file more than before.
     is_new: bool,
-}
-
-/// Where the bytes go.
-enum Body {
-    /// Into a file that nobody else knows of and that goes away with the upload.
-    Once(Temp, Bytes),
-    /// Into a partial, which stays if the upload breaks.
-    Partial(Tenure),
 }
 
 /// An upload that is whole: its digest and size are what the sender said.
@@ -78,17 +71,6 @@ pub(crate) enum Verdict {
     Skip,
 }
 
-/// What is known of the name when an upload begins.
-#[derive(Clone, Copy, Debug, PartialEq, Eq)]
-pub(crate) enum Target {
-    /// Nothing stands there.
-    Vacant,
-    /// What stands there may be replaced.
-    Taken,
-    /// Nobody has looked: it is done when the file is to get its name.
-    Unknown,
-}
-
 impl Upload {
     /// Makes the temp file, or finds the partial. The caller has asked [`judge`], unless the
     /// target is [`Target::Unknown`].
@@ -97,14 +79,25 @@ impl Upload {
         account: Option<&Arc<dyn Account>>,
         path: VPath,
         place: Place,
-        options: CreateOptions,
+        mut options: CreateOptions,
         target: Target,
     ) -> Result<Self, Fault> {
-        let (body, undecided) = match options.size.filter(|_| options.resume) {
-            Some(size) => claim(shared, account, &place, &options, size),
-            None => fresh(shared, &place, &options, target).map(|body| (body, false)),
-        }
-        .map_err(|errno| told(&path, errno))?;
+        let (body, undecided) = match (options.start, options.size.filter(|_| options.resume)) {
+            (Some(start), _) => {
+                let body =
+                    start::body(shared, account, &path, &place, &mut options, target, start)?;
+                (body, false)
+            }
+            (None, Some(size)) => claim(shared, account, &place, &options, size)
+                .map_err(|errno| told(&path, errno))?,
+            (None, None) => {
+                let draft = fresh(shared, &place, &options, target);
+                (
+                    Body::Once(draft.map_err(|errno| told(&path, errno))?),
+                    false,
+                )
+            }
+        };
         let mut upload = Self {
             path,
             place,
@@ -180,7 +173,9 @@ impl Upload {
         } else {
             match tenure.start_over() {
                 Ok(Turn::Ours) => Ok(()),
-                Ok(Turn::Taken) => once(&self.place, &self.options).map(|body| self.body = body),
+                Ok(Turn::Taken) => {
+                    once(&self.place, &self.options).map(|draft| self.body = Body::Once(draft))
+                }
                 Err(error) => Err(error),
             }
         };
@@ -252,51 +247,55 @@ impl Upload {
         if undecided {
             return Err(misuse("a commit before it is known where the bytes are"));
         }
-        let (temp, mut bytes, tenure) = match body {
-            Body::Once(temp, bytes) => (temp, bytes, None),
+        let (temp, file, mark, purse, tenure) = match body {
+            Body::Once(draft) => {
+                let (temp, file, mark, purse) = draft.hand_over();
+                (temp, file, mark, purse, None)
+            }
             Body::Partial(tenure) => {
-                let (temp, bytes) = tenure.seal().map_err(|errno| told(&path, errno))?;
+                let (temp, mut bytes) = tenure.seal().map_err(|errno| told(&path, errno))?;
                 // It stood under a name for long: another hand may have been there.
                 if Stat::of(bytes.file()).at(&path)?.size() != bytes.len() {
                     let words = "the partial was changed by another program";
                     return Err(refuse(FaultKind::Changed, &path, words));
                 }
-                (temp, bytes, Some(tenure))
+                let (file, purse) = (Arc::clone(bytes.file()), bytes.take_purse());
+                (temp, file, bytes.mark(), purse, Some(tenure))
             }
         };
         for said in [size, options.size].into_iter().flatten() {
-            if said != bytes.len() {
-                let words = format!("{} bytes came where {said} were said", bytes.len());
+            if said != mark.len() {
+                let words = format!("{} bytes came where {said} were said", mark.len());
                 return Err(refuse(FaultKind::SizeMismatch, &path, &words));
             }
         }
-        let found = bytes.mark().digest();
+        let found = mark.digest();
         if let Some(said) = digest.filter(|said| *said != found) {
             let words = format!("the bytes that came have SHA-256 {found}, not {said}");
             return Err(refuse(FaultKind::DigestMismatch, &path, &words));
         }
         if let Some((seconds, nanos)) = options.mtime {
-            sys::set_mtime(bytes.file(), seconds, nanos).at(&path)?;
+            sys::set_mtime(&file, seconds, nanos).at(&path)?;
         }
         // After the mtime, which it is bound to, and before a mode that may forbid it.
-        let noted = (bytes.len() >= FROM_BYTES)
-            .then(|| digests.note(bytes.file(), found))
+        let noted = (mark.len() >= FROM_BYTES)
+            .then(|| digests.note(&file, found))
             .flatten();
         if let Some(mode) = options.mode {
             let made_with = tenure.is_none().then(|| first_mode(&options));
-            give_mode(bytes.file(), mode, made_with, &place.dir, nearby).at(&path)?;
+            give_mode(&file, mode, made_with, &place.dir, nearby).at(&path)?;
         }
         Ok(Verified {
             path,
             place,
             options,
             temp,
-            file: Arc::clone(bytes.file()),
-            size: bytes.len(),
+            file,
+            size: mark.len(),
             digest: found,
             noted,
             unjudged,
-            purse: bytes.take_purse(),
+            purse,
             tenure,
         })
     }
@@ -309,7 +308,7 @@ impl Upload {
             body, safety, path, ..
         } = self;
         match body {
-            Body::Once(_, bytes) => work(bytes, safety),
+            Body::Once(draft) => work(draft.bytes(), safety),
             Body::Partial(tenure) => tenure.with(|bytes| work(bytes, safety)),
         }
         .map_err(|errno| told(path, errno))
@@ -318,49 +317,22 @@ impl Upload {
     /// Keeps the bytes that a power cut could take from growing without bound.
     fn checkpoint(&mut self) -> Result<(), Fault> {
         match &mut self.body {
-            Body::Once(_, bytes) => sys::sync_data(bytes.file()).map(|()| bytes.note_synced()),
+            Body::Once(draft) => {
+                let bytes = draft.bytes();
+                sys::sync_data(bytes.file()).map(|()| bytes.note_synced())
+            }
             Body::Partial(tenure) => tenure.checkpoint(),
         }
         .map_err(|errno| told(&self.path, errno))
     }
 
     /// Leaves nothing behind: a disk that is full should not stay so for what cannot be finished.
-    fn discard(&self) {
-        match &self.body {
-            Body::Once(..) => {}
+    fn discard(&mut self) {
+        match &mut self.body {
+            Body::Once(draft) => draft.leave_nothing(),
             // Not ours any more if it fails.
             Body::Partial(tenure) => drop(tenure.seal()),
         }
-    }
-}
-
-/// A file for this upload alone. Where nothing is to be replaced it needs no name before its own: that
-/// saves a rename and a lock (a third of all that a small file costs), and a crash leaves nothing.
-fn fresh(
-    shared: &Shared,
-    place: &Place,
-    options: &CreateOptions,
-    target: Target,
-) -> Result<Body, Errno> {
-    if target != Target::Taken {
-        let mode = first_mode(options);
-        if let Some((temp, file)) = shared.nameless.create(&place.dir, mode) {
-            return Ok(Body::Once(temp, Bytes::new(file)));
-        }
-    }
-    once(place, options)
-}
-
-fn once(place: &Place, options: &CreateOptions) -> Result<Body, Errno> {
-    let (temp, file) = Temp::create(&place.dir, first_mode(options))?;
-    Ok(Body::Once(temp, Bytes::new(file)))
-}
-
-/// The mode to make the file with: the right one at once, unless others could write to it then.
-fn first_mode(options: &CreateOptions) -> Mode {
-    match options.mode {
-        Some(mode) if mode & 0o622 == 0o600 => Mode::from_raw_mode(mode & 0o777),
-        Some(_) | None => file_mode(),
     }
 }
 
@@ -396,7 +368,7 @@ fn claim(
 ) -> Result<(Body, bool), Errno> {
     let beside = Place {
         dir: Arc::clone(&place.dir),
-        name: partial::name(&place.name, size, options.owner.as_deref()),
+        name: partial::name(&place.name, Some(size), options.owner.as_deref()),
     };
     let tenure = shared
         .partials
@@ -406,16 +378,8 @@ fn claim(
     }
     match tenure.start_over()? {
         Turn::Ours => Ok((Body::Partial(tenure), false)),
-        Turn::Taken => once(place, options).map(|body| (body, false)),
+        Turn::Taken => once(place, options).map(|draft| (Body::Once(draft), false)),
     }
-}
-
-/// As [`At::at`], where "in use" has one meaning.
-fn told(path: &VPath, errno: Errno) -> Fault {
-    if errno == Errno::WOULDBLOCK {
-        return refuse(FaultKind::Busy, path, "another session uploads this file");
-    }
-    crate::error::fault(path, errno)
 }
 
 impl Verified {

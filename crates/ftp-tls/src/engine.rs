@@ -324,6 +324,10 @@ impl Engine {
                         }
                         Step::PeerClosed => {
                             self.peer_closed = true;
+                            // It may have said so in one breath with the end of the handshake.
+                            if !self.state().is_handshaking() {
+                                moved |= mem::replace(&mut self.phase, Phase::Up) != Phase::Up;
+                            }
                             break;
                         }
                     }

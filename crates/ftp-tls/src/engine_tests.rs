@@ -57,6 +57,10 @@ struct Pair {
 }
 
 fn pair(bite: usize, room: usize, alpn: &[&[u8]]) -> Pair {
+    pair_with_tickets(bite, room, alpn, 2)
+}
+
+fn pair_with_tickets(bite: usize, room: usize, alpn: &[&[u8]], tickets: usize) -> Pair {
     let dir = tempfile::tempdir().unwrap();
     let options = ServerOptions {
         files: None,
@@ -76,12 +80,14 @@ fn pair(bite: usize, room: usize, alpn: &[&[u8]]) -> Pair {
         .with_root_certificates(roots)
         .with_no_client_auth();
     config.alpn_protocols = alpn.iter().map(|it| it.to_vec()).collect();
+    let mut shown = ServerConfig::clone(&acceptor.current());
+    shown.send_tls13_tickets = tickets;
     let pipe = || Pipe {
         room,
         ..Pipe::default()
     };
     Pair {
-        server: Engine::server(acceptor.current()).unwrap(),
+        server: Engine::server(Arc::new(shown)).unwrap(),
         client: Engine::client(
             Arc::new(config),
             ServerName::try_from("server.example").unwrap(),
@@ -214,6 +220,42 @@ fn an_end_that_was_not_announced_is_an_error() {
     let error = server.read(&mut out, &mut end).unwrap_err();
     assert_eq!(error.kind(), io::ErrorKind::UnexpectedEof);
     assert!(error.to_string().contains("close_notify"));
+}
+
+#[test]
+fn an_end_may_come_in_one_breath_with_the_end_of_the_handshake() {
+    for (tickets, text) in [
+        (0, &b""[..]),
+        (2, b""),
+        (0, b"all there is"),
+        (2, b"all there is"),
+    ] {
+        let mut pair = pair_with_tickets(1 << 20, 1 << 20, &[], tickets);
+        while !pair.client.is_up() {
+            let (client, mut end) = pair.client();
+            if wait(client.handshake(&mut end)).unwrap() {
+                break;
+            }
+            let (server, mut end) = pair.server();
+            assert!(!wait(server.handshake(&mut end)).unwrap());
+        }
+        let (client, mut end) = pair.client();
+        if !text.is_empty() {
+            client.write(&[IoSlice::new(text)], &mut end).unwrap();
+        }
+        client.close().unwrap();
+        client.push(&mut end).unwrap();
+        pair.up.ended = true;
+        let (server, mut end) = pair.server();
+        assert!(server.handshake(&mut end).unwrap(), "{tickets} tickets");
+        let mut got = [0; 100];
+        let len = server.read(&mut got, &mut end).unwrap();
+        assert_eq!(&got[..len], text);
+        assert_eq!(server.read(&mut got, &mut end).unwrap(), 0);
+        // And it can still be said that nothing is sent.
+        server.close().unwrap();
+        server.push(&mut end).unwrap();
+    }
 }
 
 #[test]

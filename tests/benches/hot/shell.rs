@@ -179,6 +179,7 @@ fn outcome(op: &DiskOp) -> Outcome {
         | DiskOp::Warm { .. }
         | DiskOp::List { .. }
         | DiskOp::Stat { .. }
+        | DiskOp::Size { .. }
         | DiskOp::Digest { .. }
         | DiskOp::Checksum { .. }
         | DiskOp::SetMeta { .. }

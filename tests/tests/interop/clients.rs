@@ -3,10 +3,10 @@
 use std::fs::{self, File};
 use std::path::Path;
 
+use ftp_tests::Scratch;
 use ftp_tests::files::{sha256_of, tree, write_random};
-use ftp_tests::{Scratch, Server};
 
-use super::place::{COVERS, Cover, have, port, run, server, succeed};
+use super::place::{COVERS, Cover, curl_succeeds, have, lftp, port, run, server, succeed};
 
 /// Sizes and names that are worth a look.
 const FILES: [(&str, u64); 4] = [
@@ -19,27 +19,6 @@ const FILES: [(&str, u64); 4] = [
 /// Whether the long cases are wanted, too.
 fn is_long() -> bool {
     std::env::var_os("MUXFTP_LONG").is_some()
-}
-
-fn curl(server: &Server, cover: Cover, name: &str, more: &[&str]) -> Vec<String> {
-    let scheme = if cover == Cover::Implicit {
-        "ftps"
-    } else {
-        "ftp"
-    };
-    let name = name.replace(' ', "%20");
-    let url = format!("{scheme}://127.0.0.1:{}/{name}", port(server, cover));
-    let mut args = vec!["-sS".to_owned(), "-k".to_owned(), url];
-    if cover == Cover::Explicit {
-        args.push("--ssl-reqd".to_owned());
-    }
-    args.extend(more.iter().map(|word| (*word).to_owned()));
-    args
-}
-
-fn curl_succeeds(server: &Server, cover: Cover, name: &str, more: &[&str]) {
-    let args = curl(server, cover, name, more);
-    succeed("curl", &args.iter().map(String::as_str).collect::<Vec<_>>());
 }
 
 #[test]
@@ -71,6 +50,27 @@ fn curl_puts_and_gets() {
                     assert_eq!(sha256_of(&back), sha256_of(&local), "{cover:?} {more:?}");
                 }
             }
+        }
+    }
+}
+
+#[test]
+fn curl_resumes_its_tls_session_of_either_version() {
+    if !have("curl") {
+        return;
+    }
+    let (server, scratch) = (server(&[]), Scratch::new("curl-tls"));
+    let local = scratch.file("local", 8, 300_000);
+    for cover in [Cover::Explicit, Cover::Implicit] {
+        for version in ["1.2", "1.3"] {
+            let name = format!("{cover:?}-{version}");
+            let put = ["--tls-max", version, "-T", local.to_str().unwrap()];
+            curl_succeeds(&server, cover, &name, &put);
+            assert_eq!(sha256_of(&server.file(&name)), sha256_of(&local));
+            let back = scratch.join("back");
+            let get = ["--tls-max", version, "-o", back.to_str().unwrap()];
+            curl_succeeds(&server, cover, &name, &get);
+            assert_eq!(sha256_of(&back), sha256_of(&local));
         }
     }
 }
@@ -153,23 +153,6 @@ fn plant(dir: &Path, count: u64) {
         let name = format!("a {}/b{}/ü{number}", number % 7, number % 3);
         write_random(&dir.join(name), number, number % 5_000);
     }
-}
-
-fn lftp(server: &Server, cover: Cover, what: &str) {
-    let scheme = if cover == Cover::Implicit {
-        "ftps"
-    } else {
-        "ftp"
-    };
-    let url = format!("{scheme}://127.0.0.1:{}", port(server, cover));
-    let tls = if cover == Cover::Plain {
-        "set ftp:ssl-allow no"
-    } else {
-        "set ftp:ssl-force yes; set ftp:ssl-protect-data yes; set ssl:verify-certificate no"
-    };
-    let script =
-        format!("set net:max-retries 1; set cmd:fail-exit yes; {tls}; open {url}; {what}; bye");
-    succeed("lftp", &["--norc", "-c", &script]);
 }
 
 #[test]

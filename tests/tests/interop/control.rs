@@ -3,7 +3,7 @@
 use std::io::{BufRead, BufReader, Read, Write};
 use std::net::{SocketAddr, TcpStream};
 
-use ftp_tests::{SOON, Server};
+use ftp_tests::{SOON, Server, eventually};
 
 use super::place::{Cover, port};
 
@@ -79,6 +79,36 @@ impl Control {
         drop(data);
         let reply = self.reply();
         assert!(reply.starts_with("226"), "{reply:?}");
+    }
+
+    /// Begins to store a file and breaks off once all these bytes have come; they are kept.
+    pub(crate) fn break_off(&mut self, name: &str, bytes: &[u8]) {
+        let address = self.passive();
+        self.say(&format!("STOR {name}"));
+        let mut data = TcpStream::connect(address).unwrap();
+        assert!(self.reply().starts_with("150"));
+        data.write_all(bytes).unwrap();
+        let all = format!("{} bytes so far", bytes.len());
+        eventually("all bytes have come", SOON, || {
+            self.say("STAT");
+            self.lines().contains(&all)
+        });
+        self.expect("ABOR", "426");
+        assert!(self.reply().starts_with("226"));
+    }
+
+    /// The next reply, all of it.
+    pub(crate) fn lines(&mut self) -> String {
+        let mut lines = String::new();
+        loop {
+            let from = lines.len();
+            let read = self.stream.read_line(&mut lines);
+            let last =
+                lines.as_bytes().get(from + 3) == Some(&b' ') && !lines[from..].starts_with(' ');
+            if last || !matches!(read, Ok(len) if len > 0) {
+                return lines;
+            }
+        }
     }
 
     /// Gets a whole file.

@@ -57,6 +57,47 @@ pub(crate) fn run(program: &str, args: &[&str]) -> Output {
     command.stdin(std::process::Stdio::null()).output().unwrap()
 }
 
+/// What curl is to do with a name on the server, by a way to TLS.
+pub(crate) fn curl(server: &Server, cover: Cover, name: &str, more: &[&str]) -> Vec<String> {
+    let scheme = if cover == Cover::Implicit {
+        "ftps"
+    } else {
+        "ftp"
+    };
+    let name = name.replace(' ', "%20");
+    let url = format!("{scheme}://127.0.0.1:{}/{name}", port(server, cover));
+    let mut args = vec!["-sS".to_owned(), "-k".to_owned(), url];
+    if cover == Cover::Explicit {
+        args.push("--ssl-reqd".to_owned());
+    }
+    args.extend(more.iter().map(|word| (*word).to_owned()));
+    args
+}
+
+/// The same, done.
+pub(crate) fn curl_succeeds(server: &Server, cover: Cover, name: &str, more: &[&str]) {
+    let args = curl(server, cover, name, more);
+    succeed("curl", &args.iter().map(String::as_str).collect::<Vec<_>>());
+}
+
+/// What lftp is to do.
+pub(crate) fn lftp(server: &Server, cover: Cover, what: &str) {
+    let scheme = if cover == Cover::Implicit {
+        "ftps"
+    } else {
+        "ftp"
+    };
+    let url = format!("{scheme}://127.0.0.1:{}", port(server, cover));
+    let tls = if cover == Cover::Plain {
+        "set ftp:ssl-allow no"
+    } else {
+        "set ftp:ssl-force yes; set ftp:ssl-protect-data yes; set ssl:verify-certificate no"
+    };
+    let script =
+        format!("set net:max-retries 1; set cmd:fail-exit yes; {tls}; open {url}; {what}; bye");
+    succeed("lftp", &["--norc", "-c", &script]);
+}
+
 /// The same, and it has to succeed.
 pub(crate) fn succeed(program: &str, args: &[&str]) {
     let output = run(program, args);

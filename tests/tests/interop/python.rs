@@ -4,7 +4,7 @@ use super::place::{Cover, have, port, server, succeed};
 
 const SCRIPT: &str = concat!(env!("CARGO_MANIFEST_DIR"), "/python/ftps.py");
 
-fn python(what: &str, more: &[&str]) {
+pub(crate) fn python(what: &str, more: &[&str]) {
     if !have("python3") {
         return;
     }

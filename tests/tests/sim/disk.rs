@@ -170,6 +170,7 @@ impl Disk {
             }
             DiskOp::List { .. }
             | DiskOp::Stat { .. }
+            | DiskOp::Size { .. }
             | DiskOp::Digest { .. }
             | DiskOp::Checksum { .. }
             | DiskOp::SetMeta { .. }
@@ -178,6 +179,25 @@ impl Disk {
             | DiskOp::Rename { .. }
             | DiskOp::Remove { .. } => self.by_name(op),
         }
+    }
+
+    fn digest(&self, path: &VPath, offset: u64, len: Option<u64>) -> Result<Outcome, Fault> {
+        let inode = self.fs.open(path).map_err(fault)?;
+        let bytes = inode.bytes.borrow();
+        let offset = usize::try_from(offset).unwrap_or(usize::MAX);
+        let rest = bytes
+            .get(offset..)
+            .ok_or_else(|| fault(FaultKind::BadRange))?;
+        let len = len
+            .and_then(|len| usize::try_from(len).ok())
+            .unwrap_or(usize::MAX);
+        let range = &rest[..len.min(rest.len())];
+        let (digest, len) = (digest(range), range.len() as u64);
+        Ok(Outcome::Digested {
+            digest,
+            len,
+            meta: inode.meta(),
+        })
     }
 
     /// What needs no open file.
@@ -193,24 +213,11 @@ impl Disk {
                 let node = self.fs.stat(&path).map_err(fault)?;
                 Ok(Outcome::Found(node.meta()))
             }
-            DiskOp::Digest { path, offset, len } => {
-                let inode = self.fs.open(&path).map_err(fault)?;
-                let bytes = inode.bytes.borrow();
-                let offset = usize::try_from(offset).unwrap_or(usize::MAX);
-                let rest = bytes
-                    .get(offset..)
-                    .ok_or_else(|| fault(FaultKind::BadRange))?;
-                let len = len
-                    .and_then(|len| usize::try_from(len).ok())
-                    .unwrap_or(usize::MAX);
-                let range = &rest[..len.min(rest.len())];
-                let (digest, len) = (digest(range), range.len() as u64);
-                Ok(Outcome::Digested {
-                    digest,
-                    len,
-                    meta: inode.meta(),
-                })
+            DiskOp::Size { path, .. } => {
+                let found = Some(self.fs.stat(&path).map_err(fault)?.meta());
+                Ok(Outcome::Sized { found, kept: None })
             }
+            DiskOp::Digest { path, offset, len } => self.digest(&path, offset, len),
             DiskOp::Checksum {
                 path,
                 offset,

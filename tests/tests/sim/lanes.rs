@@ -43,6 +43,7 @@ impl Lane {
             DiskOp::Release => 'R',
             DiskOp::List { .. }
             | DiskOp::Stat { .. }
+            | DiskOp::Size { .. }
             | DiskOp::Digest { .. }
             | DiskOp::Checksum { .. }
             | DiskOp::SetMeta { .. }
@@ -116,6 +117,7 @@ impl Lane {
                 | Outcome::Skipped
                 | Outcome::Listed { .. }
                 | Outcome::Found(_)
+                | Outcome::Sized { .. }
                 | Outcome::Digested { .. }
                 | Outcome::Summed { .. }
                 | Outcome::Room { .. }

@@ -155,6 +155,7 @@ impl PutReq {
                     _ => IfExists::Newer,
                 },
                 resume,
+                start: None,
                 owner: None,
             },
             wrong_size,

@@ -97,6 +97,10 @@ impl Grant {
             }
             DiskOp::List { path, .. } => judgement.reveal = self.list(path)?,
             DiskOp::Stat { path } => judgement.reveal = self.stat(path)?,
+            DiskOp::Size { path, .. } => {
+                judgement.reveal = self.stat(path)?;
+                judgement.may_resume &= self.rules.within(path).has(Right::Read);
+            }
             // Missing parents lie beneath the same rule, or are folders that a rule names.
             DiskOp::MakeDir { path, .. } => self.make_dir(path)?,
             DiskOp::Rename { from, to, .. } => {

@@ -67,6 +67,7 @@ impl Judgement {
                 options.parents &= !self.no_parents;
                 options.resume &= self.may_resume;
             }
+            DiskOp::Size { resume, .. } => *resume &= self.may_resume,
             DiskOp::Rename { replace, .. } => *replace &= !self.keep_existing,
             DiskOp::Open { .. }
             | DiskOp::Warm { .. }
@@ -97,6 +98,15 @@ impl Judgement {
         match (&self.reveal, outcome) {
             (Reveal::Folders, Outcome::Found(meta)) if meta.kind != Kind::Dir => {
                 Outcome::Failed(Fault::new(FaultKind::NotFound, "no such file or folder"))
+            }
+            (Reveal::Folders, Outcome::Sized { found, kept }) => {
+                let found = found.filter(|meta| meta.kind == Kind::Dir);
+                match (&found, kept) {
+                    (None, None) => {
+                        Outcome::Failed(Fault::new(FaultKind::NotFound, "no such file or folder"))
+                    }
+                    (Some(_), _) | (_, Some(_)) => Outcome::Sized { found, kept },
+                }
             }
             // Nor does the story of a fault tell what stands there.
             (Reveal::Folders, Outcome::Failed(fault)) if fault.kind == FaultKind::NotFound => {

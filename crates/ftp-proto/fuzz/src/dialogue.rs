@@ -15,7 +15,7 @@ use ftp_proto::session::{
 use ftp_proto::{Digest, Durability, Kind, Limits};
 
 /// Lines to begin from.
-const LINES: [&str; 48] = [
+const LINES: [&str; 49] = [
     "USER ann",
     "PASS x",
     "PASV",
@@ -64,6 +64,7 @@ const LINES: [&str; 48] = [
     "HASH a",
     "XCRC \"a\" 1 3",
     "SIZE p",
+    "REST 18446744073709551615",
 ];
 
 /// The bytes of the fuzzer, one decision at a time; zeros when they are used up.
@@ -353,7 +354,7 @@ impl Play {
             Action::StopListening { .. } => self.data = false,
             // After a flush the end is told; whoever is told otherwise has to close at once.
             Action::Close { flush, .. } => self.data &= flush,
-            Action::StartTls { channel } => {
+            Action::StartTls { channel, .. } => {
                 assert!(!self.closed);
                 if channel == Channel::CONTROL {
                     self.inbox.clear();
@@ -410,7 +411,7 @@ fn outcome(source: &mut Source<'_>) -> Outcome {
         mode: 0o777,
         etag: "e".into(),
     };
-    match source.byte() % 10 {
+    match source.byte() % 11 {
         0 => Outcome::Opened {
             meta,
             content: None,
@@ -450,6 +451,10 @@ fn outcome(source: &mut Source<'_>) -> Outcome {
         }
         7 => Outcome::Found(meta),
         8 => Outcome::Ended,
+        9 => Outcome::Sized {
+            found: number.is_multiple_of(2).then_some(meta),
+            kept: number.is_multiple_of(5).then_some(number),
+        },
         _ => Outcome::Failed(Fault::new(kind(source), "it broke\r\n226 no")),
     }
 }

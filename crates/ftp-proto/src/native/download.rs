@@ -187,6 +187,7 @@ impl Download {
             | Outcome::Skipped
             | Outcome::Listed { .. }
             | Outcome::Found(_)
+            | Outcome::Sized { .. }
             | Outcome::Digested { .. }
             | Outcome::Summed { .. }
             | Outcome::Room { .. }

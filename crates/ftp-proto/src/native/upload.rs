@@ -112,6 +112,7 @@ impl Upload {
             parents: self.put.parents,
             if_exists: self.put.if_exists,
             resume: self.put.resume,
+            start: None,
             owner: None,
         };
         let path = self.put.path.clone();
@@ -251,6 +252,7 @@ impl Upload {
             | Outcome::Warmed { .. }
             | Outcome::Listed { .. }
             | Outcome::Found(_)
+            | Outcome::Sized { .. }
             | Outcome::Digested { .. }
             | Outcome::Summed { .. }
             | Outcome::Room { .. }

@@ -34,6 +34,7 @@ impl Verb {
             | DiskOp::Abort
             | DiskOp::Release
             | DiskOp::Stat { .. }
+            | DiskOp::Size { .. }
             | DiskOp::Checksum { .. }
             | DiskOp::SetMeta { .. }
             | DiskOp::Space { .. }
@@ -115,6 +116,7 @@ impl Verb {
             | Outcome::Committed { .. }
             | Outcome::Summed { .. }
             | Outcome::Room { .. }
+            | Outcome::Sized { .. }
             | Outcome::Skipped => return Err(reply::unexpected()),
         };
         Ok(Answer::ok(head))

@@ -159,7 +159,7 @@ impl Rfc959 {
     /// After the reply to `AUTH`; after any other, nothing.
     pub(super) fn begin_tls(&mut self) {
         if matches!(self.task, Task::Tls) {
-            self.fx.start_tls(Channel::CONTROL);
+            self.fx.start_tls(Channel::CONTROL, false);
         }
     }
 

@@ -19,7 +19,7 @@ use super::transfer::What;
 use super::upload::Upload;
 use super::verbs::Step;
 use super::{Rfc959, folder};
-use crate::session::{Algorithm, CreateOptions};
+use crate::session::{Algorithm, Start};
 use crate::{Kind, VPath};
 
 /// What `STOU` varies where no name was given.
@@ -169,12 +169,15 @@ impl Rfc959 {
             Move::Stor | Move::Appe => {
                 self.check_writable()?;
                 let path = self.path(argument, 553)?;
-                let options = self.upload_options(verb, offset)?;
-                let upload = Upload::new(path.clone(), options, ascii);
+                let start = self.start(verb == Move::Appe, &path, offset)?;
+                let upload = Upload::new(path.clone(), start, ascii);
                 (path, What::Upload(upload))
             }
             Move::Stou => {
                 self.check_writable()?;
+                if offset > 0 {
+                    return Err(Reply::new(504, "STOU begins a new file; REST is for STOR"));
+                }
                 let named = !argument.is_empty();
                 let path = self.path(if named { argument } else { UNNAMED }, 553)?;
                 let upload = Upload::unique(path.clone(), ascii);
@@ -189,11 +192,22 @@ impl Rfc959 {
         Ok((path.clone(), What::Listing(Pages::new(path, format))))
     }
 
-    fn upload_options(&self, verb: Move, offset: u64) -> Result<CreateOptions, Reply> {
-        if verb == Move::Appe || offset > 0 {
-            return Err(Reply::new(502, "Uploads begin at the beginning"));
+    /// Where an upload begins. What `SIZE` told before it holds no longer.
+    fn start(&mut self, appends: bool, path: &VPath, offset: u64) -> Result<Start, Reply> {
+        let told = self.settings.told.take();
+        if !appends {
+            return Ok(Start::At(offset));
         }
-        Ok(CreateOptions::default())
+        if offset > 0 {
+            return Err(Reply::new(
+                504,
+                "APPE begins at the end; REST says where STOR begins",
+            ));
+        }
+        let told = told.filter(|(about, _)| about == path);
+        Ok(Start::End {
+            told: told.map(|(_, len)| len),
+        })
     }
 
     fn begin_naming(&mut self, verb: Name, argument: Argument<'_>) -> Begun {
@@ -210,6 +224,7 @@ impl Rfc959 {
         );
         if changes {
             self.check_writable()?;
+            self.settings.told = None;
         }
         match verb {
             Name::Pwd => return Ok(Some(self.pwd())),
@@ -249,7 +264,7 @@ impl Rfc959 {
                 let to = self.path(argument, 553)?;
                 self.rnto(from, to);
             }
-            Name::Size => self.look(self.path(argument, 550)?, Step::Size),
+            Name::Size => self.size(self.path(argument, 550)?),
             Name::Mdtm => self.look(self.path(argument, 550)?, Step::Time),
             Name::Mlst => {
                 let path = self.path(argument, 550)?;

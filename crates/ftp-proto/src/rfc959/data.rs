@@ -54,8 +54,9 @@ impl Data {
         }
     }
 
-    /// Takes the next step towards a connection that is within TLS if it is to `protect`.
-    pub(super) fn advance(&mut self, protect: bool, fx: &mut Effects) -> Ready {
+    /// Takes the next step towards a connection that is within TLS if it is to `protect`, and on which only the peer
+    /// sends if it is `one_way`.
+    pub(super) fn advance(&mut self, protect: bool, one_way: bool, fx: &mut Effects) -> Ready {
         match self {
             Self::Active(address) => {
                 fx.connect(*address);
@@ -63,7 +64,7 @@ impl Data {
                 Ready::NotYet
             }
             Self::Open if protect => {
-                fx.start_tls(Channel::DATA);
+                fx.start_tls(Channel::DATA, one_way);
                 *self = Self::Securing;
                 Ready::NotYet
             }

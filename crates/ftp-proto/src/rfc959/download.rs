@@ -209,6 +209,7 @@ pub(super) fn refused(outcome: Outcome) -> (Reply, &'static str) {
         | Outcome::Skipped
         | Outcome::Listed { .. }
         | Outcome::Found(_)
+        | Outcome::Sized { .. }
         | Outcome::Digested { .. }
         | Outcome::Summed { .. }
         | Outcome::Room { .. }

@@ -127,8 +127,9 @@ impl Effects {
         self.actions.push_back(Action::Connect { channel, address });
     }
 
-    pub(super) fn start_tls(&mut self, channel: Channel) {
-        self.actions.push_back(Action::StartTls { channel });
+    pub(super) fn start_tls(&mut self, channel: Channel, one_way: bool) {
+        self.actions
+            .push_back(Action::StartTls { channel, one_way });
     }
 
     pub(super) fn login(&mut self, user: String, password: Secret) {

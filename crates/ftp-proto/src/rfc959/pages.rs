@@ -95,6 +95,7 @@ impl Pages {
             | Outcome::Committed { .. }
             | Outcome::Skipped
             | Outcome::Found(_)
+            | Outcome::Sized { .. }
             | Outcome::Digested { .. }
             | Outcome::Summed { .. }
             | Outcome::Room { .. }

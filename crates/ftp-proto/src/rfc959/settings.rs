@@ -13,6 +13,8 @@ pub(super) struct Settings {
     pub(super) ascii: bool,
     /// `REST`: where the next transfer begins.
     pub(super) rest: u64,
+    /// `SIZE`: what was told last, for the next `APPE`.
+    pub(super) told: Option<(VPath, u64)>,
     /// `RNFR`: what the next `RNTO` is about.
     pub(super) rename_from: Option<VPath>,
     /// `OPTS MLST`: which facts are told.
@@ -35,6 +37,7 @@ impl Default for Settings {
             here: VPath::root(),
             ascii: true,
             rest: 0,
+            told: None,
             rename_from: None,
             facts: Facts::ALL,
             hash: Hash::default(),

@@ -14,6 +14,7 @@ use super::pages::Pages;
 use super::reply::{self, Reply};
 use super::task::Task;
 use super::upload::Upload;
+use super::verbs::Step;
 use crate::VPath;
 use crate::session::{Appetite, Fault, FileId, JobId, Outcome, TransferReport, Verb};
 
@@ -113,12 +114,15 @@ impl Transfer {
         progress
     }
 
-    /// Leaves nothing open on the disk.
-    fn end_lane(&mut self, fx: &mut Effects) {
+    /// Leaves nothing open on the disk; says which job tells that what came of an upload is kept.
+    fn end_lane(&mut self, fx: &mut Effects) -> Option<JobId> {
         match &mut self.what {
-            What::Download(download) => download.release(self.file, fx),
+            What::Download(download) => {
+                download.release(self.file, fx);
+                None
+            }
             What::Upload(upload) => upload.abort(self.file, fx),
-            What::Listing(_) => {}
+            What::Listing(_) => None,
         }
     }
 
@@ -195,7 +199,8 @@ impl Rfc959 {
             return;
         };
         if transfer.stage == Stage::Connecting {
-            match self.data.advance(transfer.protect, &mut self.fx) {
+            let one_way = matches!(transfer.what, What::Upload(_));
+            match self.data.advance(transfer.protect, one_way, &mut self.fx) {
                 Ready::Yes => transfer.stage = Stage::Moving,
                 Ready::NotYet => {}
                 Ready::Never => {
@@ -305,8 +310,12 @@ impl Rfc959 {
             return;
         }
         self.data.drop(&mut self.fx);
-        transfer.end_lane(&mut self.fx);
-        self.fx.reply(reply);
+        let keeping = transfer.end_lane(&mut self.fx);
+        match keeping.filter(|_| !self.phase.closed) {
+            // Whoever hears it may ask at once how much is kept.
+            Some(job) => self.task = Task::Disk(job, Step::Say(reply.clone())),
+            None => self.fx.reply(reply),
+        }
         transfer.report(outcome, &mut self.fx, now);
     }
 

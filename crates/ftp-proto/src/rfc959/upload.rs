@@ -8,7 +8,7 @@ use super::effects::Effects;
 use super::folder;
 use super::reply::Reply;
 use super::transfer::Progress;
-use crate::session::{CreateOptions, DiskOp, FaultKind, FileId, JobId, Outcome};
+use crate::session::{CreateOptions, DiskOp, FaultKind, FileId, JobId, Outcome, Start};
 use crate::{IfExists, VPath};
 
 /// One upload.
@@ -37,7 +37,17 @@ enum State {
 }
 
 impl Upload {
-    pub(super) fn new(path: VPath, options: CreateOptions, ascii: bool) -> Self {
+    /// `STOR` and `APPE`: what breaks is kept for the next attempt.
+    pub(super) fn new(path: VPath, start: Start, ascii: bool) -> Self {
+        let options = CreateOptions {
+            resume: true,
+            start: Some(start),
+            ..CreateOptions::default()
+        };
+        Self::with(path, options, ascii)
+    }
+
+    fn with(path: VPath, options: CreateOptions, ascii: bool) -> Self {
         Self {
             path,
             options,
@@ -53,7 +63,7 @@ impl Upload {
             if_exists: IfExists::Fail,
             ..CreateOptions::default()
         };
-        let mut upload = Self::new(path.clone(), options, ascii);
+        let mut upload = Self::with(path.clone(), options, ascii);
         upload.unique = Some((path, 0));
         upload
     }
@@ -128,6 +138,7 @@ impl Upload {
             | Outcome::Skipped
             | Outcome::Listed { .. }
             | Outcome::Found(_)
+            | Outcome::Sized { .. }
             | Outcome::Digested { .. }
             | Outcome::Summed { .. }
             | Outcome::Room { .. }
@@ -147,14 +158,14 @@ impl Upload {
         self.state = State::Committing(fx.disk(file, op));
     }
 
-    /// Ends the lane, if it is not ended yet; what came stays as a partial.
-    pub(super) fn abort(&mut self, file: FileId, fx: &mut Effects) {
+    /// Ends the lane, if it is not ended yet; what came stays as a partial, once this job is done.
+    pub(super) fn abort(&mut self, file: FileId, fx: &mut Effects) -> Option<JobId> {
         match self.state {
             State::Creating(_) | State::Created => {
-                fx.disk(file, DiskOp::Abort);
                 self.state = State::Closed;
+                Some(fx.disk(file, DiskOp::Abort))
             }
-            State::Committing(_) | State::Committed | State::Closed => {}
+            State::Committing(_) | State::Committed | State::Closed => None,
         }
     }
 
@@ -175,14 +186,17 @@ impl Upload {
             // RFC 1123, section 4.1.2.9.
             return Reply::exact(150, format!("FILE: {}", self.shown()));
         }
-        Reply::new(
-            150,
-            if self.ascii {
-                "Ready for image data (TYPE A changes no file)"
-            } else {
-                "Ready for data"
-            },
-        )
+        let data = if self.ascii {
+            "image data (TYPE A changes no file)"
+        } else {
+            "data"
+        };
+        let words = match self.options.start {
+            None | Some(Start::At(0)) => format!("Ready for {data}"),
+            Some(Start::At(at)) => format!("Ready for {data} from byte {at} on"),
+            Some(Start::End { .. }) => format!("Ready for {data} to go behind the end"),
+        };
+        Reply::new(150, words)
     }
 
     fn shown(&self) -> String {

@@ -20,7 +20,7 @@ pub(super) enum Step {
     /// To remove it if it is (not) a folder.
     Remove(VPath, Kind),
     /// To tell its size.
-    Size,
+    Size(VPath),
     /// To tell its time.
     Time,
     /// To tell its facts.
@@ -49,6 +49,17 @@ impl Rfc959 {
     /// Looks at a path, and says what for.
     pub(super) fn look(&mut self, path: VPath, step: Step) {
         self.ask(DiskOp::Stat { path }, step);
+    }
+
+    /// `SIZE` (RFC 3659, section 4): also of an upload that broke, where nothing stands under its name.
+    pub(super) fn size(&mut self, path: VPath) {
+        self.settings.told = None;
+        let op = DiskOp::Size {
+            path: path.clone(),
+            resume: true,
+            owner: None,
+        };
+        self.ask(op, Step::Size(path));
     }
 
     /// `PWD`.
@@ -97,10 +108,7 @@ impl Rfc959 {
                     },
                 )
             }
-            (Step::Size, Outcome::Found(meta)) => match file_only(&meta) {
-                Some(refusal) => refusal,
-                None => Reply::new(213, meta.size.to_string()),
-            },
+            (Step::Size(path), Outcome::Sized { found, kept }) => self.sized(path, found, kept),
             (Step::Time, Outcome::Found(meta)) => match file_only(&meta) {
                 Some(refusal) => refusal,
                 None => Reply::new(213, stamp(meta.mtime, 0)),
@@ -131,6 +139,27 @@ impl Rfc959 {
         self.settings.here = path;
         let here = reply::quoted(&folder::absolute(&self.settings.here));
         Reply::exact(250, format!("{here} is the working folder"))
+    }
+
+    /// A size to go on from, if there is one alone that it can be.
+    fn sized(&mut self, path: VPath, found: Option<Meta>, kept: Option<u64>) -> Reply {
+        let size = match (found, kept) {
+            (Some(meta), _) if meta.kind != Kind::File => {
+                return Reply::new(550, "It is no file");
+            }
+            // Whoever goes on from the size of the one would mix it with the other.
+            (Some(_), Some(_)) => {
+                return Reply::new(
+                    450,
+                    "It stands here, and beside it an upload that broke; no one size is right",
+                );
+            }
+            (Some(meta), None) => meta.size,
+            (None, Some(kept)) => kept,
+            (None, None) => return reply::unexpected(),
+        };
+        self.settings.told = Some((path, size));
+        Reply::new(213, size.to_string())
     }
 
     fn facts(&self, path: &VPath, meta: &Meta) -> Reply {

@@ -69,8 +69,27 @@ pub struct CreateOptions {
     pub if_exists: IfExists,
     /// Look for a partial of an earlier attempt, and leave one behind if this attempt breaks.
     pub resume: bool,
+    /// Where a sender begins that can prove nothing about what was sent before; `None` for one that is asked
+    /// by [`Outcome::Created`].
+    pub start: Option<Start>,
     /// Whose upload it is, where there are users: nobody else goes on with its partial. Set by the shell.
     pub owner: Option<String>,
+}
+
+/// Where an upload begins whose sender says so without a digest (RFC 3659, section 5; RFC 959, section 4.1.3).
+///
+/// What is kept of it has a name by target and owner alone, so it is another than that of a sender who knows the size.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub enum Start {
+    /// At this byte. At 0 what an earlier attempt left is dropped, and what this one leaves is kept; else it goes
+    /// on in what is kept, or in a copy of the file's first bytes, and never behind their end.
+    At(u64),
+    /// At the end of the file, in a copy of it; or of what is kept, where there is no file and that is as long as
+    /// was told.
+    End {
+        /// The size that the sender was told.
+        told: Option<u64>,
+    },
 }
 
 /// Checksums that others speak of, none of which proves anything against ill will.
@@ -143,6 +162,16 @@ pub enum DiskOp {
     Stat {
         /// Which path.
         path: VPath,
+    },
+    /// How long a file is, and how much is kept of an upload that broke and began as [`Start`] says.
+    /// Outcome: [`Outcome::Sized`].
+    Size {
+        /// Which path.
+        path: VPath,
+        /// Look for what is kept.
+        resume: bool,
+        /// Whose upload, where there are users. Set by the shell.
+        owner: Option<String>,
     },
     /// SHA-256 of a range. Outcome: [`Outcome::Digested`].
     Digest {
@@ -274,6 +303,13 @@ pub enum Outcome {
     },
     /// `Stat`.
     Found(Meta),
+    /// `Size`: at least one of the two.
+    Sized {
+        /// What stands there.
+        found: Option<Meta>,
+        /// Bytes of an upload that broke.
+        kept: Option<u64>,
+    },
     /// `Digest`.
     Digested {
         /// SHA-256 of the range.

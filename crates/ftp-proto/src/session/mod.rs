@@ -48,6 +48,7 @@ use std::time::Instant;
 
 pub use disk::{
     Algorithm, Content, CreateOptions, DiskOp, Entry, Fault, FaultKind, Meta, Outcome, Partial,
+    Start,
 };
 pub use login::LoginOutcome;
 pub use report::{TransferReport, Verb};
@@ -245,6 +246,9 @@ pub enum Action {
     StartTls {
         /// Which channel.
         channel: Channel,
+        /// Only the peer sends: it gets nothing that it might leave unread, for closing upon that would be a reset that
+        /// takes away what is still on its way here.
+        one_way: bool,
     },
     /// Find out whether this is the user. Answered by [`Input::Login`].
     Login {

@@ -209,7 +209,9 @@ impl Scene {
                 Action::SendFile { len, .. } => self.unsent += len,
                 Action::Disk { job, .. } => self.jobs = job.0,
                 // What the peer sent in plain is dropped.
-                Action::StartTls { channel } if *channel == Channel::CONTROL => self.inbox.clear(),
+                Action::StartTls { channel, .. } if *channel == Channel::CONTROL => {
+                    self.inbox.clear()
+                }
                 Action::Close { .. }
                 | Action::Listen { .. }
                 | Action::StopListening { .. }
@@ -325,7 +327,10 @@ fn show(action: &Action, out: &mut String) {
         Action::Listen { .. } => out.push_str("listen\n"),
         Action::StopListening { .. } => out.push_str("stop listening\n"),
         Action::Connect { address, .. } => writeln!(out, "connect {address}").unwrap(),
-        Action::StartTls { channel } => writeln!(out, "tls {}", name(channel)).unwrap(),
+        Action::StartTls { channel, one_way } => {
+            let way = if *one_way { " one way" } else { "" };
+            writeln!(out, "tls {}{way}", name(channel)).unwrap();
+        }
         Action::Login { user, password } => {
             let password = String::from_utf8_lossy(password.bytes());
             writeln!(out, "login {user} {password}").unwrap();

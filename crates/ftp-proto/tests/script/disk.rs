@@ -2,8 +2,10 @@
 
 use std::fmt::Write as _;
 
-use ftp_proto::session::{Content, DiskOp, Entry, Fault, FaultKind, Meta, Outcome, Partial};
-use ftp_proto::{Digest, Durability, Kind};
+use ftp_proto::session::{
+    Content, CreateOptions, DiskOp, Entry, Fault, FaultKind, Meta, Outcome, Partial,
+};
+use ftp_proto::{Digest, Durability, Kind, VPath};
 
 pub(crate) const EMPTY: &str = "e3b0c44298fc1c149afbf4c8996fb92427ae41e4649b934ca495991b7852b855";
 
@@ -20,25 +22,7 @@ pub(crate) fn operation(op: &DiskOp) -> String {
             let last = if *last { " last" } else { "" };
             format!("warm {offset}+{len}{digest}{last}")
         }
-        DiskOp::Create { path, options } => {
-            let mut line = format!("create {path}");
-            if let Some(size) = options.size {
-                write!(line, " size={size}").unwrap();
-            }
-            if let Some((seconds, ns)) = options.mtime {
-                write!(line, " mtime={seconds}.{ns}").unwrap();
-            }
-            if let Some(mode) = options.mode {
-                write!(line, " mode={mode:o}").unwrap();
-            }
-            for (set, word) in [(options.parents, " parents"), (options.resume, " resume")] {
-                line.push_str(if set { word } else { "" });
-            }
-            if options.if_exists != ftp_proto::IfExists::Replace {
-                write!(line, " if_exists={:?}", options.if_exists).unwrap();
-            }
-            line
-        }
+        DiskOp::Create { path, options } => creation(path, options),
         DiskOp::Continue { keep } => format!("continue keep={keep}"),
         DiskOp::Commit { digest, size } => {
             let digest = digest.map_or("none".into(), |digest| digest.to_string());
@@ -57,6 +41,7 @@ pub(crate) fn operation(op: &DiskOp) -> String {
             format!("list {path} after={after} entries={entries} bytes={bytes}")
         }
         DiskOp::Stat { path } => format!("stat {path}"),
+        DiskOp::Size { path, resume, .. } => format!("size {path} resume={resume}"),
         DiskOp::Digest { path, offset, len } => format!("digest {path} {offset}+{len:?}"),
         DiskOp::Checksum {
             path,
@@ -76,6 +61,29 @@ pub(crate) fn operation(op: &DiskOp) -> String {
         DiskOp::Rename { from, to, replace } => format!("rename {from} {to} replace={replace}"),
         DiskOp::Remove { path, recursive } => format!("remove {path} recursive={recursive}"),
     }
+}
+
+fn creation(path: &VPath, options: &CreateOptions) -> String {
+    let mut line = format!("create {path}");
+    if let Some(size) = options.size {
+        write!(line, " size={size}").unwrap();
+    }
+    if let Some((seconds, ns)) = options.mtime {
+        write!(line, " mtime={seconds}.{ns}").unwrap();
+    }
+    if let Some(mode) = options.mode {
+        write!(line, " mode={mode:o}").unwrap();
+    }
+    for (set, word) in [(options.parents, " parents"), (options.resume, " resume")] {
+        line.push_str(if set { word } else { "" });
+    }
+    if let Some(start) = options.start {
+        write!(line, " start={start:?}").unwrap();
+    }
+    if options.if_exists != ftp_proto::IfExists::Replace {
+        write!(line, " if_exists={:?}", options.if_exists).unwrap();
+    }
+    line
 }
 
 /// Digests in their short form.
@@ -102,7 +110,7 @@ pub(crate) fn meta(size: u64) -> Meta {
 }
 
 /// `created [partial 3] · continued · committed 3 · skipped · opened 9 [digest] · content abc · warmed 3 [digest] · ended
-/// · found 3 · digested 3 of 9 · listed a,b [more] · failed kind`; every digest is `@07`.
+/// · found 3 · sized 3 [4] · sized - 4 · digested 3 of 9 · listed a,b [more] · failed kind`; every digest is `@07`.
 #[expect(clippy::too_many_lines, reason = "a table of words")]
 pub(crate) fn parse_outcome(text: &str) -> Outcome {
     let words: Vec<&str> = text.split(' ').collect();
@@ -156,6 +164,17 @@ pub(crate) fn parse_outcome(text: &str) -> Outcome {
         },
         "ended" => Outcome::Ended,
         "found" => Outcome::Found(meta(number(1))),
+        "sized_dir" => Outcome::Sized {
+            found: Some(Meta {
+                kind: Kind::Dir,
+                ..meta(4096)
+            }),
+            kept: None,
+        },
+        "sized" => Outcome::Sized {
+            found: (words[1] != "-").then(|| meta(number(1))),
+            kept: words.get(2).and_then(|word| word.parse().ok()),
+        },
         "digested" => Outcome::Digested {
             digest,
             len: number(1),
@@ -187,6 +206,7 @@ pub(crate) fn fault_kind(word: &str) -> FaultKind {
         "digest_mismatch" => FaultKind::DigestMismatch,
         "exists" => FaultKind::Exists,
         "busy" => FaultKind::Busy,
+        "bad_range" => FaultKind::BadRange,
         "io" => FaultKind::Io,
         _ => panic!("no such fault: {word:?}"),
     }

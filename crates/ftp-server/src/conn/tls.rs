@@ -34,6 +34,9 @@ pub(crate) struct Security {
 /// The tickets of one session: its further connections resume by them, and nobody else's do.
 struct Own {
     config: OnceLock<Arc<ServerConfig>>,
+    /// The same without tickets, for connections whose peer might never read them. Under TLS 1.3 they come behind the
+    /// handshake.
+    one_way: OnceLock<Arc<ServerConfig>>,
     alpn: &'static [&'static [u8]],
     resume: Resume,
 }
@@ -66,12 +69,12 @@ impl Security {
         alpn: &'static [&'static [u8]],
         resume: Resume,
     ) -> Self {
-        let config = OnceLock::new();
         Self {
             acceptor,
             to_plain,
             own: Some(Own {
-                config,
+                config: OnceLock::new(),
+                one_way: OnceLock::new(),
                 alpn,
                 resume,
             }),
@@ -79,10 +82,22 @@ impl Security {
     }
 
     /// What the next handshake uses: of a session with its own, always the same.
-    fn config(&self) -> io::Result<Arc<ServerConfig>> {
+    fn config(&self, place: Place) -> io::Result<Arc<ServerConfig>> {
         let Some(own) = &self.own else {
             return Ok(self.acceptor.current());
         };
+        let config = self.own_config(own)?;
+        match place {
+            Place::First | Place::Further { one_way: false } => Ok(config),
+            Place::Further { one_way: true } => Ok(Arc::clone(own.one_way.get_or_init(|| {
+                let mut config = ServerConfig::clone(&config);
+                config.send_tls13_tickets = 0;
+                Arc::new(config)
+            }))),
+        }
+    }
+
+    fn own_config(&self, own: &Own) -> io::Result<Arc<ServerConfig>> {
         if let Some(config) = own.config.get() {
             return Ok(Arc::clone(config));
         }
@@ -110,7 +125,10 @@ pub(crate) enum Place {
     /// The one that the session is made of.
     First,
     /// Another, which may have to prove that it belongs to the first.
-    Further,
+    Further {
+        /// Only the peer sends on it.
+        one_way: bool,
+    },
 }
 
 /// One wrapped connection.
@@ -147,8 +165,8 @@ impl Tls {
     /// A handshake that has not begun, with what the acceptor shows now.
     pub(super) fn new(security: Arc<Security>, place: Place) -> io::Result<Self> {
         Ok(Self {
-            engine: Engine::server(security.config()?)?,
-            must_resume: place == Place::Further && security.demands_resumption(),
+            engine: Engine::server(security.config(place)?)?,
+            must_resume: place != Place::First && security.demands_resumption(),
             security,
         })
     }

@@ -9,7 +9,8 @@ use std::time::Duration;
 
 use ftp_access::{Judgement, User};
 use ftp_proto::session::{
-    Channel, DiskOp, Fault, FaultKind, FileId, Input, JobId, LoginOutcome, Outcome, Secret,
+    Channel, CreateOptions, DiskOp, Fault, FaultKind, FileId, Input, JobId, LoginOutcome, Outcome,
+    Secret,
 };
 use ftp_store::Store;
 
@@ -107,8 +108,13 @@ impl Gate {
         };
         let judgement = user.grant().judge(op)?;
         judgement.apply(op);
-        if let DiskOp::Create { options, .. } = op {
-            options.owner = Some(user.name().to_owned());
+        if let DiskOp::Create {
+            options: CreateOptions { owner, .. },
+            ..
+        }
+        | DiskOp::Size { owner, .. } = op
+        {
+            *owner = Some(user.name().to_owned());
         }
         if judgement.hides() {
             self.reviews.insert(job, judgement);

@@ -37,7 +37,7 @@ impl Session {
                 } => self.close(channel, flush, why, ctx),
                 Action::Report(report) => self.report(&report, ctx),
                 Action::StopListening { .. } => self.stop_listening(),
-                Action::StartTls { channel } => self.start_tls(channel, ctx),
+                Action::StartTls { channel, one_way } => self.start_tls(channel, one_way, ctx),
                 Action::Listen { channel } => {
                     let input = self.listen(channel, ctx);
                     self.dialect.handle(input, ctx.now);
@@ -73,13 +73,13 @@ impl Session {
     }
 
     /// Wraps a channel; the handshake goes on whenever the channel is fed.
-    fn start_tls(&mut self, channel: Channel, ctx: &Context<'_>) {
+    fn start_tls(&mut self, channel: Channel, one_way: bool, ctx: &Context<'_>) {
         match (self.security.clone(), self.link(channel)) {
             (Some(security), Some(link)) => {
                 let place = if channel == Channel::CONTROL {
                     Place::First
                 } else {
-                    Place::Further
+                    Place::Further { one_way }
                 };
                 link.conn.start_tls(security, place);
             }

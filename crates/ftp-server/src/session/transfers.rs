@@ -106,6 +106,7 @@ pub(super) fn begins(op: &DiskOp) -> bool {
         | DiskOp::Release
         | DiskOp::List { .. }
         | DiskOp::Stat { .. }
+        | DiskOp::Size { .. }
         | DiskOp::Digest { .. }
         | DiskOp::Checksum { .. }
         | DiskOp::SetMeta { .. }

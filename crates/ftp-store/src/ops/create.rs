@@ -10,6 +10,7 @@ use rustix::fs::fstatfs;
 use rustix::io::Errno;
 
 use super::guards::{vacant, writable};
+use crate::draft::Target;
 use crate::error::{At, misuse};
 use crate::jail::Place;
 use crate::job::Effect;
@@ -19,7 +20,7 @@ use crate::parents::make_parents;
 use crate::purse::Account;
 use crate::shared::Shared;
 use crate::slot::{Slot, State};
-use crate::upload::{Target, Upload, Verdict, judge};
+use crate::upload::{Upload, Verdict, judge};
 use crate::{pages, sys};
 
 /// From this size on the disk is asked for the room before the first byte comes.

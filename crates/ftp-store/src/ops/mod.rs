@@ -21,6 +21,7 @@ use crate::nearby::Nearby;
 use crate::purse::Account;
 use crate::shared::Shared;
 use crate::slot::{Slot, State};
+use crate::start;
 
 /// Does one operation on the file in `slot`, or on a path beneath the root.
 pub(crate) fn perform(
@@ -56,6 +57,11 @@ pub(crate) fn perform(
             bytes,
         } => list::list(shared, &path, after, entries, bytes)?,
         DiskOp::Stat { path } => Outcome::Found(shared.jail.stat(&path)?.meta()),
+        DiskOp::Size {
+            path,
+            resume,
+            owner,
+        } => start::size(shared, &path, resume, owner.as_deref())?,
         DiskOp::Digest { path, offset, len } => digest::digest(shared, &path, offset, len)?,
         DiskOp::Checksum {
             path,

@@ -108,7 +108,7 @@ fn what_a_resume_is_told_after_a_cut_is_what_was_sent() {
             let (at, image) = trial.cut(Lie::Nothing);
             for (path, size) in trial.work.attempts() {
                 let (dir, target) = path.rsplit_once('/').unwrap_or(("", path));
-                let name = format!("{dir}/{}", partial::name(target, size, None));
+                let name = format!("{dir}/{}", partial::name(target, Some(size), None));
                 let Some(found) = image.partial(&name) else {
                     continue;
                 };

@@ -24,6 +24,7 @@ mod race;
 mod read;
 mod resume;
 mod space;
+mod start;
 mod sweep;
 mod sync;
 mod upload;

@@ -186,6 +186,7 @@ impl Session {
             | DiskOp::Continue { .. }
             | DiskOp::List { .. }
             | DiskOp::Stat { .. }
+            | DiskOp::Size { .. }
             | DiskOp::Digest { .. }
             | DiskOp::Checksum { .. }
             | DiskOp::SetMeta { .. }
