@@ -4,7 +4,7 @@ use std::sync::{Arc, Mutex};
 use std::thread;
 use std::time::{Duration, SystemTime};
 
-use ftp_proto::session::{CreateOptions, DiskOp, Fault, FaultKind, Outcome};
+use ftp_proto::session::{CreateOptions, DiskOp, Fault, FaultKind, Outcome, Start};
 use ftp_proto::{Amount, Durability, IfExists};
 use ftp_store::{Account, Job, Options, Slot, Step};
 
@@ -375,4 +375,53 @@ fn random(case: &Case, rng: &mut fastrand::Rng) {
             drop(job(done.slot, steps));
         }
     }
+}
+
+#[test]
+fn uploads_that_go_on_by_a_number_are_counted_as_they_land() {
+    let ledger = Ledger::new(100, 10);
+    let case = counted(Case::new(), &ledger);
+    let begin = |start, bytes: &[u8]| {
+        let options = CreateOptions {
+            resume: true,
+            start: Some(start),
+            ..plain()
+        };
+        case.run(
+            Slot::default(),
+            vec![step(create("f", options)), write(bytes)],
+        )
+    };
+    let stands = |amount| {
+        assert_eq!((ledger.stored(), ledger.reserved()), (amount, some(0, 0)));
+        assert_eq!(count(&case), amount);
+    };
+    let last = DiskOp::Commit {
+        digest: None,
+        size: None,
+    };
+    drop(begin(Start::At(0), &[1; 40]));
+    stands(some(40, 0));
+    drop(begin(Start::At(0), &[2; 30]));
+    stands(some(30, 0));
+    drop(begin(Start::At(20), &[3; 5]));
+    stands(some(25, 0));
+    let slot = begin(Start::At(25), &[4; 20]).slot;
+    assert!(ok(&only(case.run(slot, vec![step(last.clone())]))));
+    stands(some(45, 1));
+    // A copy needs room beside what it is of.
+    let append = Start::End { told: None };
+    let done = begin(append, &[5; 11]);
+    assert_eq!(done.fault.unwrap().kind, FaultKind::Quota);
+    drop(done.slot);
+    stands(some(45, 1));
+    let slot = begin(append, &[5; 10]).slot;
+    assert_eq!(ledger.reserved(), some(55, 0));
+    assert!(ok(&only(case.run(slot, vec![step(last)]))));
+    stands(some(55, 1));
+    assert_eq!(
+        fault(begin(append, b"").outcomes.remove(0).1).kind,
+        FaultKind::Quota
+    );
+    stands(some(55, 1));
 }
