@@ -51,10 +51,16 @@ def find(program, folder):
     return shutil.which(program, path=os.environ.get("PATH", "") + ":/usr/sbin:/sbin:/usr/local/sbin")
 
 
+def has_libraries(program, folder):
+    """Whether what a program needs was unpacked beside it."""
+    found = glob.glob(os.path.join(folder, "usr/lib/*/lib*.so.*"))
+    return len(found) >= len(LIBRARIES.get(program, ()))
+
+
 def install(folder, say):
     """Installs and unpacks what is missing; tells what could not be had, and goes on without it."""
     missing = [name for name in INSTALLED if not find(name, folder)]
-    unpack = [name for name in UNPACKED if not find(name, folder)]
+    unpack = [name for name in UNPACKED if not find(name, folder) or not has_libraries(name, folder)]
     if not missing and not unpack:
         return
     if os.geteuid() != 0 or not shutil.which("apt-get"):
