@@ -29,7 +29,7 @@ else
 fi
 
 # The fuzz targets are a workspace of their own and want nightly and a C++ compiler.
-for fuzz in crates/ftp-proto/fuzz/Cargo.toml crates/ftp-access/fuzz/Cargo.toml; do
+for fuzz in crates/ftp-proto/fuzz/Cargo.toml crates/ftp-access/fuzz/Cargo.toml crates/ftp-server/fuzz/Cargo.toml; do
     step cargo fmt --manifest-path "$fuzz" --check
     if command -v c++ >/dev/null && cargo +nightly --version >/dev/null 2>&1; then
         step cargo +nightly check --manifest-path "$fuzz" --locked

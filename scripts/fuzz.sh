@@ -1,5 +1,5 @@
 #!/usr/bin/env bash
-# Fuzzes each target of crates/ftp-proto/fuzz and crates/ftp-access/fuzz for a while, from the kept corpus on.
+# Fuzzes each target of crates/{ftp-proto,ftp-access,ftp-server}/fuzz for a while, from the kept corpus on.
 #
 #   scripts/fuzz.sh [SECONDS] [TARGET…]      60 seconds each, all targets
 #
@@ -11,7 +11,7 @@ cd "$(dirname "$0")/../crates"
 seconds=${1:-60}
 shift || true
 targets=("$@")
-((${#targets[@]})) || targets=(decoder vpath proxy_header native_ops login_ops rfc959_dialogue users_file)
+((${#targets[@]})) || targets=(decoder vpath proxy_header native_ops login_ops rfc959_dialogue users_file configuration)
 
 if ! rustup toolchain list 2>/dev/null | grep -q '^nightly'; then
     echo "fuzz.sh: no nightly toolchain (rustup toolchain install nightly); nothing was fuzzed" >&2
@@ -21,7 +21,9 @@ command -v cargo-fuzz >/dev/null || cargo install --locked cargo-fuzz
 
 for target in "${targets[@]}"; do
     crate=ftp-proto
-    [[ -f ftp-access/fuzz/fuzz_targets/$target.rs ]] && crate=ftp-access
+    for other in ftp-access ftp-server; do
+        if [[ -f $other/fuzz/fuzz_targets/$target.rs ]]; then crate=$other; fi
+    done
     pushd "$crate" >/dev/null
     echo "== $target: $seconds s"
     # New inputs go beside the kept ones, which stay few.

@@ -23,6 +23,8 @@ mod permissions;
 mod race;
 #[path = "faults/restart.rs"]
 mod restart;
+#[path = "faults/silence.rs"]
+mod silence;
 #[path = "faults/soak.rs"]
 mod soak;
 #[path = "faults/space.rs"]

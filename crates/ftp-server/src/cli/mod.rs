@@ -7,6 +7,8 @@ mod check;
 mod config;
 mod descriptors;
 mod file;
+#[doc(hidden)]
+pub mod fuzzing;
 mod kind;
 mod kind_ftp;
 mod layers;
