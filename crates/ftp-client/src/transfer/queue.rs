@@ -100,6 +100,19 @@ impl<T> Queue<T> {
         self.drained.notify_all();
     }
 
+    /// Whether others take from it too.
+    pub(crate) fn is_shared(&self) -> bool {
+        self.lock().takers > 1
+    }
+
+    /// A worker takes nothing any more, if others still do: `false` if it is the last.
+    pub(crate) fn leave_to_others(&self) -> bool {
+        let mut state = self.lock();
+        let others = state.takers > 1;
+        state.takers -= usize::from(others);
+        others
+    }
+
     /// The next task; with `wait` it waits until there is one or the end.
     ///
     /// # Errors

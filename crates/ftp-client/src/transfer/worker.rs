@@ -120,6 +120,9 @@ pub(crate) trait Mover {
 
 /// Works until the queue has ended; `first` is a connection that is there already.
 /// Gives the connection back if it is still good.
+///
+/// A user may have fewer connections than were asked for: a worker that the server keeps out leaves the work to the others, and
+/// only the last one fails.
 pub(crate) fn run<M: Mover>(
     context: &Context<'_>,
     queue: &Queue<M::Task>,
@@ -148,9 +151,14 @@ pub(crate) fn run<M: Mover>(
             break Err(error);
         }
     };
-    if let Err(error) = result
-        && mover.abandon(&error) == 0
-    {
+    let Err(error) = result else {
+        queue.leave();
+        return session;
+    };
+    if mover.abandon(&error) == 0 {
+        if error.code() == Some(Code::LoginLater) && queue.leave_to_others() {
+            return session;
+        }
         context.stopped(error);
     }
     queue.leave();
@@ -167,7 +175,16 @@ fn attempt<M: Mover>(
         Some(live) => live,
         // No connection before there is something to carry.
         None if !mover.is_loaded() && !queue.wait_item(context.cancel)? => return Ok(()),
-        None => Session::connect(context.options, context.cancel)?,
+        None => {
+            let mut fresh = Session::connect(context.options, context.cancel)?;
+            // Who shares the work takes none before it is let in.
+            if context.options.login.is_some() && queue.is_shared() && !mover.is_loaded() {
+                let admitted = fresh.admitted().map(drop);
+                context.note_met(&fresh);
+                admitted?;
+            }
+            fresh
+        }
     };
     let result = mover.drive(&mut live, queue);
     context.note_met(&live);
