@@ -24,8 +24,8 @@ const ACCEPTS: usize = 256;
 const LIGHT_BYTES: u64 = 64 * 1024;
 /// What a heavy session may move in a drive, in each direction.
 const HEAVY_BYTES: u64 = 1024 * 1024;
-/// What all heavy sessions may move in a turn: a fraction of a millisecond, then events are looked for. Beside a thousand
-/// downloads a ping waits half as long as with 4 MiB, and no less is moved.
+/// What all heavy sessions may move in a turn: a fraction of a millisecond, then events are looked for. More
+/// made pings beside a thousand downloads wait longer, and moved no more.
 const TURN_BYTES: u64 = 1024 * 1024;
 /// When the pool is full, it is asked again after this at the latest: the letter that would tell of
 /// room may go to another reactor.
