@@ -257,11 +257,15 @@ impl Desk {
             }
         };
         match verdict {
-            Verdict::Accepted(user) => self.admit(user, peer),
+            Verdict::Accepted(user) => {
+                self.queue.remember(peer, true);
+                self.admit(user, peer)
+            }
             Verdict::Refused(why) => {
                 let user: String = name.chars().take(NAME_CHARS).collect();
                 let shown = peer.to_canonical();
                 tracing::warn!(peer = %shown, user, reason = %why, "login failed");
+                self.queue.remember(peer, false);
                 if guess {
                     self.bans.login_refused(peer, Instant::now());
                 }

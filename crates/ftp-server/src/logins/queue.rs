@@ -1,6 +1,8 @@
-//! The questions that wait: bounded in all and for each peer, and peers take turns.
+//! The questions that wait: bounded in all and for each peer, and peers take turns. Who was let in before goes before
+//! strangers, so that a flood of guesses, from however many addresses, does not hold up those who come every day.
 
-use std::collections::{HashMap, VecDeque};
+use std::collections::{HashMap, HashSet, VecDeque};
+use std::net::IpAddr;
 use std::sync::{Condvar, Mutex, MutexGuard, PoisonError};
 
 use ftp_access::address::Block;
@@ -12,6 +14,11 @@ const WAITING: usize = 1024;
 /// Most questions of one peer that wait: a burst of connections fits, a flood does not.
 const WAITING_OF_ONE: usize = 64;
 
+/// Most peers that are remembered as let in; the oldest are forgotten.
+const KNOWN: usize = 4096;
+/// One turn in so many is for strangers, whoever else waits.
+const STRANGERS_TURN: u32 = 4;
+
 /// Asks by peer, and whose turn it is.
 #[derive(Default)]
 pub(super) struct Queue {
@@ -22,8 +29,15 @@ pub(super) struct Queue {
 #[derive(Default)]
 struct State {
     of: HashMap<Block, VecDeque<Ask>>,
-    /// Each peer that has a question once, in the order of their turns.
+    /// Each stranger that has a question once, in the order of their turns.
     turns: VecDeque<Block>,
+    /// The same for those who were let in before.
+    known_turns: VecDeque<Block>,
+    known: HashSet<Block>,
+    /// Those, the one that was let in first in front.
+    since: VecDeque<Block>,
+    /// Turns since the last one of a stranger.
+    passed: u32,
     len: usize,
     stopped: bool,
 }
@@ -38,7 +52,7 @@ impl Queue {
             return Some(ask);
         }
         if own == 0 {
-            state.turns.push_back(peer);
+            state.line_up(peer);
         }
         state.of.entry(peer).or_default().push_back(ask);
         state.len += 1;
@@ -62,6 +76,22 @@ impl Queue {
         }
     }
 
+    /// A log-in from there was good (`welcome`), or was not.
+    pub(super) fn remember(&self, peer: IpAddr, welcome: bool) {
+        let mut state = self.lock();
+        let peer = Block::of(peer);
+        if welcome && state.known.insert(peer) {
+            state.since.push_back(peer);
+            if state.since.len() > KNOWN
+                && let Some(oldest) = state.since.pop_front()
+            {
+                state.known.remove(&oldest);
+            }
+        } else if !welcome && state.known.remove(&peer) {
+            state.since.retain(|known| *known != peer);
+        }
+    }
+
     /// What waits is dropped, and who waits goes home.
     pub(super) fn stop(&self) {
         let mut state = self.lock();
@@ -79,15 +109,35 @@ impl Queue {
 }
 
 impl State {
+    fn line_up(&mut self, peer: Block) {
+        if self.known.contains(&peer) {
+            self.known_turns.push_back(peer);
+        } else {
+            self.turns.push_back(peer);
+        }
+    }
+
+    fn next_peer(&mut self) -> Option<Block> {
+        if self.passed + 1 < STRANGERS_TURN
+            && let Some(peer) = self.known_turns.pop_front()
+        {
+            self.passed += 1;
+            return Some(peer);
+        }
+        self.passed = 0;
+        let stranger = self.turns.pop_front();
+        stranger.or_else(|| self.known_turns.pop_front())
+    }
+
     fn next(&mut self) -> Option<Ask> {
-        let peer = self.turns.pop_front()?;
+        let peer = self.next_peer()?;
         let own = self.of.get_mut(&peer)?;
         let ask = own.pop_front()?;
         self.len -= 1;
         if own.is_empty() {
             self.of.remove(&peer);
         } else {
-            self.turns.push_back(peer);
+            self.line_up(peer);
         }
         Some(ask)
     }
@@ -95,7 +145,6 @@ impl State {
 
 #[cfg(test)]
 mod tests {
-    use std::net::IpAddr;
     use std::sync::Arc;
 
     use super::super::{Claim, Home, Ruling};
@@ -115,6 +164,34 @@ mod tests {
             claim: Claim::Certificate("x".into()),
             home: Arc::new(Nowhere),
         }
+    }
+
+    #[test]
+    fn who_was_let_in_goes_before_strangers_but_not_always() {
+        let queue = Queue::default();
+        let (friend, of) = ([192, 0, 2, 9], |peer: [u8; 4]| IpAddr::from(peer));
+        queue.remember(of(friend), true);
+        for stranger in 0..100 {
+            assert!(queue.push(ask([198, 51, 100, stranger])).is_none());
+        }
+        for _ in 0..4 {
+            assert!(queue.push(ask(friend)).is_none());
+        }
+        let order: Vec<_> = (0..6)
+            .map(|_| queue.pop().unwrap().peer == of(friend))
+            .collect();
+        assert_eq!(order, [true, true, true, false, true, false]);
+        // A wrong password, and it is a stranger again.
+        queue.remember(of(friend), false);
+        assert!(queue.push(ask(friend)).is_none());
+        assert_ne!(queue.pop().unwrap().peer, of(friend));
+        for net in 0..=255 {
+            for host in 0..=255 {
+                queue.remember(of([203, 0, net, host]), true);
+            }
+        }
+        let state = queue.lock();
+        assert_eq!((state.known.len(), state.since.len()), (KNOWN, KNOWN));
     }
 
     #[test]
