@@ -1,12 +1,11 @@
 //! The daemon put together: sockets, pool, store, reactor, and the one line that names each dialect.
 
-use std::fmt;
 use std::io;
 use std::net::SocketAddr;
 use std::path::PathBuf;
 use std::sync::Arc;
 use std::thread;
-use std::time::{Duration, Instant, SystemTime};
+use std::time::{Duration, Instant};
 
 use ftp_access::Users;
 use ftp_access::bans::Policy;
@@ -14,31 +13,28 @@ use ftp_proto::native::Native;
 use ftp_proto::session::{Dialect, Times};
 use ftp_proto::wire::{Code, ErrorBody, ReplyHead, frame};
 use ftp_proto::{Durability, Limits};
-use ftp_store::Store;
 use ipnet::IpNet;
 
 use crate::bans::Bans;
-use crate::logins::{Logins, Stores};
+use crate::logins::Logins;
 use crate::metrics::Metrics;
-use crate::pool::{Mailbox, Pool};
-use crate::quotas::{self, Quotas};
+use crate::pool::Mailbox;
 pub use crate::reactor::Ended;
-use crate::reactor::{Bounds, Commons, Cover, Desk, Front, Letter, Listener, Mate, Reactor};
-use crate::session::{Bandwidth, EndTimes, Entry, SecondRules, Transfers};
+use crate::reactor::{Bounds, Cover, Front, Letter, Reactor};
+use crate::session::{EndTimes, SecondRules};
 pub use crate::session::{Rate, Rates};
 use crate::sweeper::Sweeper;
 
 mod ftp;
 mod live;
+mod start;
 mod tls;
 
-use ftp::FtpFront;
 pub use ftp::{FtpConfig, Masquerade, Resume, Told};
 use live::Live;
+pub use ftp_store::BOOT_ID;
+pub use start::{Bound, Opened, StartError};
 pub use tls::{Certificate, Oldest, TlsConfig, TlsOn, is_loopback};
-
-/// Orders that may wait for a worker.
-const QUEUE: usize = 1024;
 
 /// What a server is to be. Everything that can grow has its bound here or in [`Limits`].
 #[derive(Clone, Debug)]
@@ -85,43 +81,7 @@ pub struct ServerConfig {
     pub slow_disk: Option<Duration>,
 }
 
-/// Why a server did not start.
-#[derive(Debug)]
-pub enum StartError {
-    /// The root cannot be served.
-    Root(PathBuf, String),
-    /// An address cannot be listened on.
-    Listen(SocketAddr, io::Error),
-    /// The address that clients are to be told cannot be found out.
-    Masquerade(String),
-    /// The certificate, or what goes with it, cannot be used.
-    Tls(ftp_tls::Error),
-    /// The system refused something else.
-    System(&'static str, io::Error),
-}
-
-impl fmt::Display for StartError {
-    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
-        match self {
-            Self::Root(path, why) => write!(f, "cannot serve {}: {why}", path.display()),
-            Self::Listen(address, error) if error.kind() == io::ErrorKind::AddrInUse => write!(
-                f,
-                "cannot listen on {address}: another program does already; choose another port with --listen"
-            ),
-            Self::Listen(address, error) => write!(f, "cannot listen on {address}: {error}"),
-            Self::Masquerade(why) => write!(
-                f,
-                "cannot tell clients an address (--ftp-masquerade): {why}"
-            ),
-            Self::Tls(error) => write!(f, "cannot speak TLS: {error}"),
-            Self::System(what, error) => write!(f, "cannot {what}: {error}"),
-        }
-    }
-}
-
-impl std::error::Error for StartError {}
-
-/// A server that listens but does not run yet.
+/// A server that listens but does not run yet; made by [`Bound`], then [`Opened`].
 pub struct Server {
     /// The first accepts.
     reactors: Vec<Reactor>,
@@ -181,56 +141,6 @@ impl Handle {
 }
 
 impl Server {
-    /// Opens the root, binds the addresses, starts the workers.
-    ///
-    /// # Errors
-    /// [`StartError`] says what could not be had.
-    pub fn bind(config: ServerConfig) -> Result<Self, StartError> {
-        let options = ftp_store::Options {
-            durability: config.durability,
-            read_only: config.read_only,
-            partial_ttl: config.partial_ttl,
-            ..ftp_store::Options::default()
-        };
-        let bans = Arc::new(Bans::new(config.bans.clone()));
-        let (entry, logins) = entry(&config, options, &bans)?;
-        let live = Arc::new(Live::new(&config));
-        let certificate = Certificate::new(&config).map_err(StartError::Tls)?;
-        let (addresses, listeners) = listen(&config, &live, certificate.as_ref())?;
-        let pool = Pool::start(config.workers, QUEUE, config.slow_disk)
-            .map_err(|error| StartError::System("start the disk workers", error))?;
-        let sweeper = (!config.read_only).then(|| sweep(entry.clone()));
-        let sweeper = sweeper.transpose();
-        let commons = Commons {
-            pool: Arc::new(pool),
-            entry,
-            metrics: Arc::new(Metrics::default()),
-            bounds: bounds(&config),
-            bandwidth: Arc::<Bandwidth>::default(),
-            transfers: Arc::<Transfers>::default(),
-            bans: bans.clone(),
-            last_id: Arc::default(),
-        };
-        let reactors = crew(&commons, config.reactors, listeners)
-            .map_err(|error| StartError::System("start the loops", error))?;
-        Ok(Self {
-            handle: Handle {
-                live,
-                logins,
-                bans,
-                certificate,
-                mailboxes: reactors
-                    .iter()
-                    .map(|reactor| reactor.mailbox().clone())
-                    .collect(),
-            },
-            reactors,
-            addresses,
-            metrics: commons.metrics,
-            sweeper: sweeper.map_err(|error| StartError::System("start the sweep", error))?,
-        })
-    }
-
     /// Where the server listens, with real ports.
     #[must_use]
     pub fn local_addrs(&self) -> &[SocketAddr] {
@@ -287,36 +197,6 @@ impl Server {
     }
 }
 
-/// How sessions begin.
-fn entry(
-    config: &ServerConfig,
-    options: ftp_store::Options,
-    bans: &Arc<Bans>,
-) -> Result<(Entry, Option<Arc<Logins>>), StartError> {
-    let folder = quotas::folder(&config.tls.state);
-    if let Some(users) = &config.users {
-        let quotas = Quotas::start(folder, users);
-        let quotas = quotas.map_err(|error| StartError::System("start the quotas", error))?;
-        let logins = Logins::start(users.clone(), Stores::new(options), bans.clone(), quotas);
-        let logins = logins.map_err(|error| StartError::System("start the log-ins", error))?;
-        let logins = Arc::new(logins);
-        return Ok((Entry::Users(logins.clone()), Some(logins)));
-    }
-    quotas::forget(&folder);
-    let store = Store::open(&config.root, options)
-        .map_err(|error| StartError::Root(config.root.clone(), error.to_string()))?;
-    Ok((Entry::Open(Arc::new(store)), None))
-}
-
-/// Removes leftovers wherever files are.
-fn sweep(entry: Entry) -> io::Result<Sweeper> {
-    let each = move |visit: &mut dyn FnMut(&Store) -> bool| match &entry {
-        Entry::Open(store) => visit(store),
-        Entry::Users(logins) => logins.each_store(visit),
-    };
-    Sweeper::start(each, SystemTime::now)
-}
-
 fn bounds(config: &ServerConfig) -> Bounds {
     Bounds {
         max_connections: config.max_connections,
@@ -335,20 +215,6 @@ fn bounds(config: &ServerConfig) -> Bounds {
     }
 }
 
-/// `count` reactors, at least one: the first accepts for all.
-fn crew(commons: &Commons, count: usize, listeners: Vec<Listener>) -> io::Result<Vec<Reactor>> {
-    let reactors = (0..count.max(1)).map(|_| Reactor::new(commons.clone()));
-    let mut reactors = reactors.collect::<io::Result<Vec<_>>>()?;
-    if let Some((front, mates)) = reactors.split_first_mut() {
-        for (number, mate) in mates.iter_mut().enumerate() {
-            mate.serve(Desk::new(number, front.mailbox().clone()));
-        }
-        let mates = mates.iter().map(|mate| Mate::new(mate.mailbox().clone()));
-        front.front(listeners, mates.collect())?;
-    }
-    Ok(reactors)
-}
-
 /// The descriptor at which connections are turned away: an eighth of all, 16 to 512, is kept for files.
 fn descriptor_ceiling() -> i32 {
     let limit = rustix::process::getrlimit(rustix::process::Resource::Nofile).current;
@@ -356,43 +222,6 @@ fn descriptor_ceiling() -> i32 {
         .and_then(|limit| i32::try_from(limit).ok())
         .unwrap_or(i32::MAX);
     limit - (limit / 8).clamp(16, 512)
-}
-
-/// Binds the addresses; each with what it is spoken in.
-fn listen(
-    config: &ServerConfig,
-    live: &Arc<Live>,
-    certificate: Option<&Certificate>,
-) -> Result<(Vec<SocketAddr>, Vec<Listener>), StartError> {
-    let mut listeners = Vec::new();
-    let security = certificate.map(|certificate| {
-        let words = refusal(live, Code::BadFrame, "this port speaks TLS: use --tls");
-        Arc::new(certificate.security(words))
-    });
-    for address in &config.listen {
-        let cover = match &security {
-            Some(security) if config.tls.covers(address) => Cover::First(security.clone()),
-            Some(_) | None => Cover::Plain,
-        };
-        let front = Box::new(NativeFront::new(live.clone(), cover));
-        listeners.push(bind(*address, front)?);
-    }
-    let rules = Arc::new(config.ftp.rules().map_err(StartError::Masquerade)?);
-    for (address, implicit) in config.ftp.addresses() {
-        let certificate = certificate.cloned();
-        let place = (address, implicit);
-        let front = FtpFront::new(live.clone(), place, certificate, &config.ftp, rules.clone());
-        listeners.push(bind(address, Box::new(front))?);
-    }
-    let addresses = listeners.iter().map(|(real, _)| *real).collect();
-    let listeners = listeners.into_iter().map(|(_, listener)| listener);
-    Ok((addresses, listeners.collect()))
-}
-
-fn bind(address: SocketAddr, front: Box<dyn Front>) -> Result<(SocketAddr, Listener), StartError> {
-    Listener::bind(address, front)
-        .and_then(|listener| Ok((listener.local_addr()?, listener)))
-        .map_err(|error| StartError::Listen(address, error))
 }
 
 /// A last frame for somebody who is turned away.

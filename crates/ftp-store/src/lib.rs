@@ -47,6 +47,7 @@ pub use block::Block;
 pub use error::OpenError;
 pub use job::{Done, Job, Step};
 pub use nearby::Nearby;
+pub use partial::BOOT_ID;
 pub use purse::Account;
 pub use run::Run;
 pub use shared::Options;

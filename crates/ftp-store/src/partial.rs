@@ -21,6 +21,9 @@ use crate::meta::Stat;
 use crate::sys;
 use crate::temp::{self, PARTIAL};
 
+/// What the kernel calls this boot of the machine; read whenever a store is opened (`random(4)`).
+pub const BOOT_ID: &str = "/proc/sys/kernel/random/boot_id";
+
 /// How often opening is tried again when a sweep takes the name away.
 const RACE_TRIES: usize = 8;
 /// More than a checkpoint ever takes.
@@ -105,7 +108,7 @@ pub(crate) fn open(place: &Place) -> Result<OwnedFd, Errno> {
 
 impl Safety {
     pub(crate) fn new(durability: Durability, every: u64) -> Self {
-        let boot = read_to_string("/proc/sys/kernel/random/boot_id").unwrap_or_default();
+        let boot = read_to_string(BOOT_ID).unwrap_or_default();
         Self {
             durability,
             every: every.max(1),

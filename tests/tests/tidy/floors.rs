@@ -125,6 +125,7 @@ const FLOORS: &[Row] = &[
         &["ftp_access", "ftp_store", "ftp_proto::session"],
     ),
     ("ftp-server", "sweeper", &[], &["ftp_store"]),
+    ("ftp-server", "sandbox", &[], &[]),
     (
         "ftp-server",
         "server",
@@ -137,7 +138,7 @@ const FLOORS: &[Row] = &[
     (
         "ftp-server",
         "cli",
-        &["server", "metrics"],
+        &["server", "sandbox", "metrics"],
         &["ftp_access", "ftp_proto::limits", "ftp_proto::words"],
     ),
     ("ftp-server", "main", &[], &["ftp_server"]),

@@ -14,6 +14,8 @@ use ftp_proto::{Durability, Limits};
 
 use super::layers::{Loaded, Problem};
 use super::settings::{LogFormat, LogLevel, Settings};
+use crate::sandbox;
+use crate::sandbox::account::Account;
 use crate::server::{FtpConfig, Rate, Rates, ServerConfig, TlsConfig, TlsOn, is_loopback};
 
 /// Fewest workers by default: a disk serves several at once even where there is one core.
@@ -23,6 +25,10 @@ const WORKERS: usize = 4;
 #[derive(Clone, Debug)]
 pub(super) struct Config {
     pub(super) server: ServerConfig,
+    /// Whom to become once the ports are bound.
+    pub(super) user: Option<Account>,
+    /// What to give up besides.
+    pub(super) sandbox: sandbox::Mode,
     pub(super) log_format: LogFormat,
     pub(super) log_level: LogLevel,
 }
@@ -85,6 +91,8 @@ impl Config {
                 ftp,
                 slow_disk: (slow_disk > 0).then(|| Duration::from_millis(slow_disk)),
             },
+            user: settings.user,
+            sandbox: settings.sandbox,
             log_format: settings.log_format,
             log_level: settings.log_level,
         })

@@ -7,6 +7,8 @@ use std::time::Duration;
 
 use ipnet::IpNet;
 
+use crate::sandbox::account::Account;
+
 /// What a kind looks like from outside, whatever it holds.
 pub(super) trait Form: Sync {
     /// The value's name in the help.
@@ -84,6 +86,9 @@ pub(super) struct Addresses;
 
 /// Networks, with commas between them; a bare address is a network of one. At most [`NETWORKS`].
 pub(super) struct Networks;
+
+/// A user of this machine, and a group; or `none`.
+pub(super) struct Whose;
 
 /// Most networks of one setting: each connection is compared with all of them.
 const NETWORKS: usize = 256;
@@ -413,6 +418,35 @@ impl Kind for Networks {
     fn show(&self, value: &Vec<IpNet>) -> String {
         let all: Vec<_> = value.iter().map(|it| quoted(&it.to_string())).collect();
         format!("[{}]", all.join(", "))
+    }
+}
+
+impl Form for Whose {
+    fn metavar(&self) -> &'static str {
+        "NAME"
+    }
+    fn allowed(&self) -> String {
+        "a user, or a user and a group, such as ftp or ftp:ftp, or none,".to_owned()
+    }
+    fn shape(&self) -> Shape {
+        Shape::Word
+    }
+}
+
+impl Kind for Whose {
+    type Value = Option<Account>;
+
+    fn read(&self, text: &OsStr) -> Option<Option<Account>> {
+        let text = text.to_str().filter(|text| !text.starts_with('-'))?;
+        if text == "none" {
+            return Some(None);
+        }
+        Account::parse(text).map(Some)
+    }
+
+    fn show(&self, value: &Option<Account>) -> String {
+        let text = value.as_ref().map(ToString::to_string);
+        quoted(text.as_deref().unwrap_or("none"))
     }
 }
 

@@ -5,12 +5,14 @@
 
 use std::fmt::{self, Debug};
 use std::io::BufWriter;
+use std::sync::{Arc, OnceLock};
 use std::{io, panic};
 
 use tracing::field::{Field, Visit};
-use tracing_appender::non_blocking::{ErrorCounter, NonBlockingBuilder, WorkerGuard};
+use tracing_appender::non_blocking::{NonBlocking, NonBlockingBuilder, WorkerGuard};
 use tracing_subscriber::field::RecordFields;
 use tracing_subscriber::filter::LevelFilter;
+use tracing_subscriber::fmt::MakeWriter;
 use tracing_subscriber::fmt::format::Writer;
 use tracing_subscriber::fmt::{FormatFields, layer};
 use tracing_subscriber::layer::SubscriberExt as _;
@@ -24,9 +26,24 @@ const LINES: usize = 16 * 1024;
 
 /// The running log.
 pub(super) struct Log {
-    dropped: ErrorCounter,
+    lines: Lines,
     /// Flushes when it is dropped.
-    _guard: WorkerGuard,
+    guard: Option<WorkerGuard>,
+}
+
+/// Where lines go: to standard error, and through a queue once there is a thread behind it.
+#[derive(Clone, Default)]
+struct Lines(Arc<OnceLock<NonBlocking>>);
+
+impl MakeWriter<'_> for Lines {
+    type Writer = Box<dyn io::Write>;
+
+    fn make_writer(&self) -> Self::Writer {
+        match self.0.get() {
+            Some(queue) => Box::new(queue.clone()),
+            None => Box::new(io::stderr()),
+        }
+    }
 }
 
 /// Changes what is logged while the log runs.
@@ -41,17 +58,11 @@ impl Level {
     }
 }
 
-/// Starts the log of this process.
+/// Starts the log of this process. Starts no thread: until [`Log::queue`] whoever logs waits for standard error.
 pub(super) fn start(format: LogFormat, level: LogLevel) -> (Log, Level) {
-    let (writer, guard) = NonBlockingBuilder::default()
-        .lossy(true)
-        .buffered_lines_limit(LINES)
-        .thread_name("log")
-        // Flushed when no line waits: a burst is one system call, not one for each line.
-        .finish(BufWriter::new(io::stderr()));
-    let dropped = writer.error_counter();
+    let writer = Lines::default();
     let lines = layer()
-        .with_writer(writer)
+        .with_writer(writer.clone())
         .with_target(false)
         .with_ansi(false);
     let (filter, level) = reload::Layer::new(filter(level));
@@ -68,16 +79,30 @@ pub(super) fn start(format: LogFormat, level: LogLevel) -> (Log, Level) {
         tracing::error!(place, why, "a thread panicked");
     }));
     let log = Log {
-        dropped,
-        _guard: guard,
+        lines: writer,
+        guard: None,
     };
     (log, Level(level))
 }
 
 impl Log {
+    /// From here on nobody waits for standard error: a thread writes.
+    pub(super) fn queue(&mut self) {
+        let (writer, guard) = NonBlockingBuilder::default()
+            .lossy(true)
+            .buffered_lines_limit(LINES)
+            .thread_name("log")
+            // Flushed when no line waits: a burst is one system call, not one for each line.
+            .finish(BufWriter::new(io::stderr()));
+        if self.lines.0.set(writer).is_ok() {
+            self.guard = Some(guard);
+        }
+    }
+
     /// Writes what is left.
     pub(super) fn finish(self) {
-        let lines = self.dropped.dropped_lines();
+        let queue = self.lines.0.get();
+        let lines = queue.map_or(0, |queue| queue.error_counter().dropped_lines());
         if lines > 0 {
             tracing::warn!(lines, "log lines were dropped: standard error was too slow");
         }

@@ -14,6 +14,7 @@ mod kind_ftp;
 mod layers;
 mod logging;
 mod password;
+mod reach;
 mod reload;
 mod settings;
 mod signals;
@@ -28,8 +29,10 @@ use std::process::ExitCode;
 use self::args::Verb;
 use self::config::Config;
 use self::layers::{Loaded, Problem, Sources};
+use self::logging::Log;
 use self::reload::Reload;
-use crate::server::{Ended, Server};
+use crate::sandbox::{self, Walls};
+use crate::server::{Bound, Ended, Server};
 
 /// Stopped in order: everything under way was finished, or its time was up.
 const OK: u8 = 0;
@@ -66,8 +69,9 @@ pub fn main() -> ExitCode {
     if check {
         return ExitCode::from(check::print(&loaded));
     }
-    let (log, level) = logging::start(config.log_format, config.log_level);
-    let code = serve(config, Reload::new(sources, loaded, level)).unwrap_or_else(|why| {
+    let (mut log, level) = logging::start(config.log_format, config.log_level);
+    let reload = Reload::new(sources, loaded, level);
+    let code = serve(&config, reload, &mut log).unwrap_or_else(|why| {
         complain(&why);
         FAILED
     });
@@ -82,11 +86,11 @@ fn decide(sources: &Sources) -> Result<(Loaded, Config), Vec<Problem>> {
     Ok((loaded, config))
 }
 
-fn serve(config: Config, reload: Reload) -> Result<u8, String> {
+fn serve(config: &Config, mut reload: Reload, log: &mut Log) -> Result<u8, String> {
     let no_signals = |error| format!("cannot listen for signals: {error}");
     let signals = signals::keep().map_err(no_signals)?;
     descriptors::raise(config.server.max_connections);
-    let server = Server::bind(config.server.clone()).map_err(|error| error.to_string())?;
+    let server = start(config, &mut reload, log)?;
     let signals = signals.watch(server.handle(), reload).map_err(no_signals)?;
     config.log(server.local_addrs());
     introduce(&server);
@@ -97,6 +101,41 @@ fn serve(config: Config, reload: Reload) -> Result<u8, String> {
         Ok(Ended::Drained) => Ok(OK),
         Ok(Ended::Cut) => Ok(FAILED),
         Err(error) => Err(format!("the loop broke: {error}")),
+    }
+}
+
+/// Ports first, for they may need root; then files, as the user who will open them again; then walls; then threads, which
+/// stand within them.
+fn start(config: &Config, reload: &mut Reload, log: &mut Log) -> Result<Server, String> {
+    let bound = Bound::new(config.server.clone()).map_err(|error| error.to_string())?;
+    if let Some(account) = &config.user {
+        account.assume()?;
+        tracing::info!(user = %account, "privileges dropped");
+        reload
+            .check_readable()
+            .map_err(|why| format!("as user {account}: {why}"))?;
+    }
+    let opened = bound.open().map_err(|error| error.to_string())?;
+    let walls = sandbox::enter(config.sandbox, &reload.folders(config))?;
+    log.queue();
+    tell(&walls);
+    reload.hold(walls);
+    opened.start().map_err(|error| error.to_string())
+}
+
+/// What of the sandbox stands.
+fn tell(walls: &Walls) {
+    let enforced = match walls.enforced.join(", ") {
+        none if none.is_empty() => "nothing".to_owned(),
+        some => some,
+    };
+    tracing::info!(%enforced, "sandbox");
+    for why in &walls.missing {
+        tracing::warn!(why, "the sandbox is not whole");
+    }
+    for path in &walls.absent {
+        let path = path.display();
+        tracing::warn!(%path, "not there, so it stays out of the sandbox's reach: make it and restart the server");
     }
 }
 

@@ -3,7 +3,9 @@
 use super::config::Config;
 use super::layers::{Loaded, Problem, Sources};
 use super::logging::Level;
+use super::reach;
 use super::settings::TABLE;
+use crate::sandbox::{Folders, Walls};
 use crate::server::Handle;
 
 /// What a reload starts from and acts on.
@@ -12,6 +14,7 @@ pub(super) struct Reload {
     /// What is obeyed now.
     current: Loaded,
     level: Level,
+    walls: Walls,
 }
 
 impl Reload {
@@ -21,7 +24,26 @@ impl Reload {
             sources,
             current,
             level,
+            walls: Walls::default(),
         }
+    }
+
+    /// What has to stay in reach while the server runs as `config` says.
+    pub(super) fn folders(&self, config: &Config) -> Folders {
+        reach::folders(&self.current.settings, config, self.sources.file.as_deref())
+    }
+
+    /// Whether a reload could read its files as who this process is now.
+    ///
+    /// # Errors
+    /// Names the file that cannot be read.
+    pub(super) fn check_readable(&self) -> Result<(), String> {
+        reach::check_readable(&self.current.settings, self.sources.file.as_deref())
+    }
+
+    /// What cannot be read within `walls` waits for the next start.
+    pub(super) fn hold(&mut self, walls: Walls) {
+        self.walls = walls;
     }
 
     /// Reads the configuration again and has the server obey what may change; the log says what did. Blocks for the file.
@@ -51,10 +73,12 @@ impl Reload {
     /// What is to be obeyed next, and the settings that would need a restart.
     fn next(&self) -> Result<(Loaded, Config, Vec<String>), Vec<Problem>> {
         let mut next = self.sources.load()?;
+        reach::check_files(&next.settings, &self.walls).map_err(|problem| vec![problem])?;
         // First as the next start would see it, then as it can be now.
         Config::new(&next).map_err(|problem| vec![problem])?;
         let kept = next.settings.keep(&self.current.settings);
         let config = Config::new(&next).map_err(|problem| vec![problem])?;
+        reach::check_roots(&config, &self.walls).map_err(|problem| vec![problem])?;
         Ok((next, config, kept))
     }
 }

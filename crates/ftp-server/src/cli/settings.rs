@@ -13,9 +13,11 @@ use ipnet::IpNet;
 
 use super::kind::{
     Addresses, AutoCount, Count, Folder, Form, Kind, MaybePath, Networks, Rate, Size, Switch, Time,
-    Words,
+    Whose, Words,
 };
 use super::kind_ftp::{Masquerades, MaybeAddresses, PortRange};
+use crate::sandbox::Mode;
+use crate::sandbox::account::Account;
 use crate::server::{Masquerade, Oldest, Resume, TlsOn};
 
 /// When a new value is obeyed.
@@ -217,6 +219,14 @@ settings! {
     /// The folder for what the server makes and keeps; `auto` is `$STATE_DIRECTORY`, `$XDG_STATE_HOME/ftp-server` or
     /// `~/.local/state/ftp-server`.
     state_dir: Option<PathBuf> = MaybePath { absent: "auto" }, "auto", Restart;
+    /// Once the addresses are bound, go on as this user of the machine: `NAME` with its groups, or `NAME:GROUP` with this group alone;
+    /// `none` changes nothing. Every file is opened as this user, so those of `users`, `tls-cert` and `tls-key` have to be readable
+    /// for it, and `root` and `state-dir` its own.
+    user: Option<Account> = Whose, "none", Restart;
+    /// Give up what the server has no use for: paths besides the served folders, `state-dir` and the folders of the files it reads again
+    /// (Landlock), system calls that are not in its list (seccomp), and new privileges. `auto`, as far as the kernel can; `on`, all of it, or no
+    /// start; `off`, nothing.
+    sandbox: Mode = MODES, "auto", Restart;
     /// Log lines for people (`text`) or for programs (`json`).
     log_format: LogFormat = FORMATS, "text", Restart;
     /// Log this and what is graver.
@@ -249,6 +259,8 @@ const DURABILITY: Words<Durability> = Words(&[
     ("data", Durability::Data),
     ("none", Durability::None),
 ]);
+
+const MODES: Words<Mode> = Words(&[("auto", Mode::Auto), ("on", Mode::On), ("off", Mode::Off)]);
 
 /// The form of log lines.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]

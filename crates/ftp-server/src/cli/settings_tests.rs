@@ -23,6 +23,7 @@ fn samples(setting: &Setting) -> [String; 2] {
         Shape::List if allowed.starts_with("auto") => pair("192.0.2.1", "10.0.0.0/8=auto"),
         Shape::List => pair("127.0.0.1:3,[::1]:5", "127.0.0.1:5"),
         Shape::Word if allowed.starts_with("any, ") => pair("50000-50009", "any"),
+        Shape::Word if allowed.starts_with("a user") => pair("nobody", "1:2"),
         Shape::Word => {
             let words = allowed.strip_prefix("one of ").unwrap();
             let words: Vec<_> = words.split(", ").collect();

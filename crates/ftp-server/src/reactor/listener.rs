@@ -48,32 +48,31 @@ pub(crate) struct Listener {
     pub(crate) ready: bool,
 }
 
+/// Listens on `address`; port 0 takes a free one.
+///
+/// # Errors
+/// What the system says of `socket(2)`, `bind(2)` or `listen(2)`.
+pub(crate) fn listen(address: SocketAddr) -> io::Result<TcpListener> {
+    let socket = Socket::new(
+        Domain::for_address(address),
+        Type::STREAM,
+        Some(Protocol::TCP),
+    )?;
+    socket.set_reuse_address(true)?;
+    socket.set_nonblocking(true)?;
+    conn::tune(&socket)?;
+    socket.bind(&address.into())?;
+    socket.listen(BACKLOG)?;
+    Ok(TcpListener::from_std(socket.into()))
+}
+
 impl Listener {
-    /// Listens on `address`; port 0 takes a free one.
-    ///
-    /// # Errors
-    /// What the system says of `socket(2)`, `bind(2)` or `listen(2)`.
-    pub(crate) fn bind(address: SocketAddr, front: Box<dyn Front>) -> io::Result<Self> {
-        let socket = Socket::new(
-            Domain::for_address(address),
-            Type::STREAM,
-            Some(Protocol::TCP),
-        )?;
-        socket.set_reuse_address(true)?;
-        socket.set_nonblocking(true)?;
-        conn::tune(&socket)?;
-        socket.bind(&address.into())?;
-        socket.listen(BACKLOG)?;
-        let socket = TcpListener::from_std(socket.into());
-        Ok(Self {
+    /// Serves what comes to `socket`.
+    pub(crate) fn new(socket: TcpListener, front: Box<dyn Front>) -> Self {
+        Self {
             socket,
             front,
             ready: true,
-        })
-    }
-
-    /// Where it listens, with the real port.
-    pub(crate) fn local_addr(&self) -> io::Result<SocketAddr> {
-        self.socket.local_addr()
+        }
     }
 }

@@ -26,7 +26,7 @@ use crate::session::{Bandwidth, Context, EndTimes, Entry, Memory, Rates, Session
 use admission::Admission;
 pub(crate) use crew::{Desk, Mate};
 use crew::{Guest, Left};
-pub(crate) use listener::{Cover, Front, Listener};
+pub(crate) use listener::{Cover, Front, Listener, listen};
 use lobby::Lobby;
 
 /// The waker's token; keys never reach it, since their generation leaves out the top bit.
