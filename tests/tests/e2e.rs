@@ -46,3 +46,5 @@ mod user_command;
 mod users;
 #[path = "e2e/verbs.rs"]
 mod verbs;
+#[path = "e2e/walls.rs"]
+mod walls;

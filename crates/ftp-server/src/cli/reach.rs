@@ -141,8 +141,8 @@ mod tests {
         std::os::unix::fs::symlink("../b/f", real.join("a/f")).unwrap();
         let before: Vec<_> = folders_of(&real.join("a/f")).collect();
         assert_eq!(before, [real.join("a")], "a link that leads nowhere");
-        std::os::unix::fs::symlink("nothing", real.join("b/nothing")).unwrap();
-        std::fs::copy("/dev/null", real.join("b/f")).unwrap();
+        // Whatever it is: a path is a path.
+        std::fs::create_dir(real.join("b/f")).unwrap();
         let folders: Vec<_> = folders_of(&real.join("a/f")).collect();
         assert_eq!(folders, [real.join("a"), real.join("b")]);
     }
