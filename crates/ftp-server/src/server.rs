@@ -31,8 +31,8 @@ mod start;
 mod tls;
 
 pub use ftp::{FtpConfig, Masquerade, Resume, Told};
-use live::Live;
 pub use ftp_store::BOOT_ID;
+use live::Live;
 pub use start::{Bound, Opened, StartError};
 pub use tls::{Certificate, Oldest, TlsConfig, TlsOn, is_loopback};
 

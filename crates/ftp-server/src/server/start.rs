@@ -216,7 +216,11 @@ fn keep_state(folder: &Path) {
 }
 
 /// How sessions begin.
-fn entry(files: Files, bans: &Arc<Bans>, config: &ServerConfig) -> Result<(Entry, Option<Arc<Logins>>), StartError> {
+fn entry(
+    files: Files,
+    bans: &Arc<Bans>,
+    config: &ServerConfig,
+) -> Result<(Entry, Option<Arc<Logins>>), StartError> {
     match files {
         Files::Open(store) => Ok((Entry::Open(Arc::new(store)), None)),
         Files::Users(users, stores) => {
