@@ -3,8 +3,8 @@
 
 use super::command::Argument;
 use super::reply::Reply;
+use super::step::Step;
 use super::time::{self, stamp};
-use super::verbs::Step;
 use super::{Rfc959, folder};
 use crate::VPath;
 use crate::session::DiskOp;

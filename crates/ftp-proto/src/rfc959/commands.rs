@@ -8,16 +8,16 @@ use super::command::{
 };
 use super::data::Data;
 use super::download::Download;
+use super::hash::Hash;
 use super::line::Line;
 use super::listing::Format;
 use super::pages::Pages;
 use super::ports::{self, Passive};
 use super::reply::{self, Reply};
-use super::sums::Hash;
+use super::step::Step;
 use super::task::Task;
 use super::transfer::What;
 use super::upload::Upload;
-use super::verbs::Step;
 use super::{Rfc959, folder};
 use crate::session::{Algorithm, Start};
 use crate::{Kind, VPath};

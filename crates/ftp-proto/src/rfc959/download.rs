@@ -7,8 +7,8 @@ use std::collections::VecDeque;
 use std::mem;
 
 use super::effects::Effects;
-use super::reply::{self, Reply};
-use super::transfer::Progress;
+use super::progress::{Progress, refused};
+use super::reply::Reply;
 use crate::VPath;
 use crate::session::{DiskOp, FileId, JobId, Outcome};
 
@@ -194,25 +194,5 @@ impl Range {
             let job = fx.disk(file, op);
             self.warming.push_back((job, offset, len));
         }
-    }
-}
-
-/// What is said of an outcome that is none of those hoped for, and what the log says.
-pub(super) fn refused(outcome: Outcome) -> (Reply, &'static str) {
-    match outcome {
-        Outcome::Failed(fault) => (reply::fault(&fault), reply::outcome(fault.kind)),
-        Outcome::Opened { .. }
-        | Outcome::Warmed { .. }
-        | Outcome::Created { .. }
-        | Outcome::Continued
-        | Outcome::Committed { .. }
-        | Outcome::Skipped
-        | Outcome::Listed { .. }
-        | Outcome::Found(_)
-        | Outcome::Sized { .. }
-        | Outcome::Digested { .. }
-        | Outcome::Summed { .. }
-        | Outcome::Room { .. }
-        | Outcome::Ended => (reply::unexpected(), "internal"),
     }
 }

@@ -2,8 +2,8 @@
 //! says which command of which document is taken how, and which test holds it.
 //!
 //! Bytes become lines (`line`), lines become commands (`command`), and `commands` begins them one at a
-//! time; `task` is what is under way. `data` is how the data connection comes to be; `transfer` what goes over it:
-//! a `download`, an `upload` or a `listing` read by `pages`. `reply` alone turns outcomes into codes.
+//! time; `task` is what is under way. `data` is how the data connection comes to be; `transfer` what goes over it, by the
+//! `course` of every transfer: a `download`, an `upload` or a `listing` read by `pages`. `reply` alone turns outcomes into codes.
 //!
 //! Pure: no socket, file, clock or thread; it never panics on a peer's bytes and never holds more than
 //! [`Limits`] allows. Payload never comes here.
@@ -12,11 +12,13 @@ mod access;
 mod change;
 mod command;
 mod commands;
+mod course;
 mod data;
 mod deadlines;
 mod download;
 mod effects;
 mod folder;
+mod hash;
 mod held;
 mod info;
 mod input;
@@ -24,8 +26,11 @@ mod line;
 mod listing;
 mod pages;
 mod ports;
+mod progress;
 mod reply;
 mod settings;
+mod show;
+mod step;
 mod sums;
 mod task;
 mod time;

@@ -3,13 +3,10 @@
 //! The next page is asked only once the peer has taken most of those before, and a listing that cannot be
 //! finished is never ended as if it were whole.
 
-use super::Rfc959;
-use super::download;
 use super::effects::Effects;
 use super::listing::{self, Format};
+use super::progress::{self, Progress};
 use super::reply::Reply;
-use super::task::Task;
-use super::transfer::Progress;
 use crate::VPath;
 use crate::session::{DiskOp, Entry, Fault, FaultKind, FileId, JobId, Outcome};
 
@@ -99,7 +96,7 @@ impl Pages {
             | Outcome::Digested { .. }
             | Outcome::Summed { .. }
             | Outcome::Room { .. }
-            | Outcome::Ended) => return Err(download::refused(refused)),
+            | Outcome::Ended) => return Err(progress::refused(refused)),
         };
         self.take(&entries, next, fx.config.read_only)?;
         Ok(Progress::Prepared(Reply::new(
@@ -110,7 +107,7 @@ impl Pages {
 
     /// Sends what was made, and asks for more as far as the window allows.
     pub(super) fn advance(&mut self, file: FileId, fx: &mut Effects) -> Progress {
-        let lines = std::mem::take(&mut self.lines);
+        let lines = self.take_lines();
         if !lines.is_empty() {
             fx.send(lines);
         }
@@ -121,6 +118,16 @@ impl Pages {
             self.start(file, fx);
         }
         Progress::Going
+    }
+
+    /// The lines that were made.
+    pub(super) fn take_lines(&mut self) -> Vec<u8> {
+        std::mem::take(&mut self.lines)
+    }
+
+    /// Whether there are more pages.
+    pub(super) fn has_more(&self) -> bool {
+        self.more
     }
 
     fn may_be_file(&self, fault: &Fault) -> bool {
@@ -152,13 +159,13 @@ impl Pages {
     }
 }
 
-/// `STAT` with a path: the lines go out as the middle of a 213 (RFC 959, section 4.1.3).
+/// A listing over control: the lines go out as the middle of a 213 (RFC 959, section 4.1.3).
 #[derive(Debug)]
 pub(super) struct Show {
-    file: FileId,
-    pages: Pages,
+    pub(super) file: FileId,
+    pub(super) pages: Pages,
     /// The first line was said.
-    begun: bool,
+    pub(super) begun: bool,
 }
 
 impl Show {
@@ -168,74 +175,5 @@ impl Show {
 
     pub(super) fn waits_for_disk(&self) -> bool {
         self.pages.asked.is_some()
-    }
-}
-
-impl Rfc959 {
-    /// `STAT` with a path.
-    pub(super) fn show(&mut self, path: VPath) {
-        let file = self.fx.next_file();
-        let mut pages = Pages::new(path, Format::Long);
-        pages.start(file, &mut self.fx);
-        self.task = Task::Show(Box::new(Show {
-            file,
-            pages,
-            begun: false,
-        }));
-    }
-
-    pub(super) fn take_page(&mut self, outcome: Outcome) {
-        let Task::Show(show) = &mut self.task else {
-            return;
-        };
-        let Some(job) = show.pages.asked else {
-            return;
-        };
-        match show.pages.done(job, outcome, show.file, &mut self.fx) {
-            Ok(Progress::Prepared(_)) => {
-                if !std::mem::replace(&mut show.begun, true) {
-                    self.fx.say(b"213-Status\r\n".to_vec());
-                }
-            }
-            Ok(Progress::Going | Progress::Complete) => {}
-            Err((reply, _)) => {
-                if !show.begun {
-                    self.fx.reply(&reply);
-                }
-                self.cut_show();
-            }
-        }
-    }
-
-    /// Ends a listing over control in its middle, so that what is said next is a reply of its own.
-    pub(super) fn cut_show(&mut self) {
-        let Task::Show(show) = &self.task else {
-            return;
-        };
-        if show.begun {
-            let words = b" (cut off)\r\n213 This is not all of it\r\n";
-            self.fx.say(words.to_vec());
-        }
-        self.task = Task::None;
-    }
-
-    /// Says the next page once the peer takes its replies.
-    pub(super) fn pump_show(&mut self) {
-        let Task::Show(show) = &mut self.task else {
-            return;
-        };
-        if !self.fx.may_reply() || show.waits_for_disk() || !show.begun {
-            return;
-        }
-        let lines = std::mem::take(&mut show.pages.lines);
-        if !lines.is_empty() {
-            self.fx.say(lines);
-        }
-        if !show.pages.more {
-            self.fx.reply(&Reply::new(213, "End"));
-            self.task = Task::None;
-        } else if self.fx.may_reply() {
-            show.pages.start(show.file, &mut self.fx);
-        }
     }
 }

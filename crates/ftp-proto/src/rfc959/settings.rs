@@ -1,7 +1,7 @@
 //! What a session has chosen, until it chooses otherwise or somebody else logs in.
 
+use super::hash::Hash;
 use super::listing::Facts;
-use super::sums::Hash;
 use crate::VPath;
 
 /// The choices.

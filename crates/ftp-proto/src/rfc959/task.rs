@@ -2,8 +2,8 @@
 
 use super::effects::Effects;
 use super::pages::Show;
+use super::step::Step;
 use super::transfer::Transfer;
-use super::verbs::Step;
 use crate::session::{Appetite, JobId};
 
 /// The command under way.

@@ -1,39 +1,31 @@
-//! One transfer: from its command, over the data connection, to its reply.
-//!
-//! It is prepared on the disk before the peer hears 150, so that what cannot be done is said before a
-//! connection is used. However it ends, its lane ends, its connection ends, and one reply is said.
+//! `Transfer`: what goes over the data connection, and how far it has come.
 
-use std::mem;
 use std::time::Instant;
 
-use super::Rfc959;
-use super::data::Ready;
 use super::download::Download;
 use super::effects::Effects;
 use super::pages::Pages;
-use super::reply::{self, Reply};
-use super::task::Task;
+use super::progress::Progress;
 use super::upload::Upload;
-use super::verbs::Step;
 use crate::VPath;
-use crate::session::{Appetite, Fault, FileId, JobId, Outcome, TransferReport, Verb};
+use crate::session::{Appetite, FileId, JobId, TransferReport, Verb};
 
 /// A transfer under way.
 #[derive(Debug)]
 pub(super) struct Transfer {
-    file: FileId,
-    path: VPath,
-    began: Instant,
+    pub(super) file: FileId,
+    pub(super) path: VPath,
+    pub(super) began: Instant,
     /// Payload bytes that were received or queued.
-    bytes: u64,
+    pub(super) bytes: u64,
     /// The data connection is to be within TLS.
-    protect: bool,
-    stage: Stage,
+    pub(super) protect: bool,
+    pub(super) stage: Stage,
     pub(super) what: What,
 }
 
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
-enum Stage {
+pub(super) enum Stage {
     /// The disk is asked; nothing was said yet.
     Preparing,
     /// 150 was said; the data connection is to come.
@@ -50,17 +42,6 @@ pub(super) enum What {
     Download(Download),
     Upload(Upload),
     Listing(Pages),
-}
-
-/// What an outcome of the disk, or room in the window, did to a transfer.
-#[derive(Debug)]
-pub(super) enum Progress {
-    /// There is more to come.
-    Going,
-    /// What is needed before 150 is there; this is what to say.
-    Prepared(Reply),
-    /// Every byte is queued.
-    Complete,
 }
 
 impl Transfer {
@@ -103,7 +84,7 @@ impl Transfer {
     }
 
     /// Moves what there is room for.
-    fn advance(&mut self, fx: &mut Effects) -> Progress {
+    pub(super) fn advance(&mut self, fx: &mut Effects) -> Progress {
         let before = fx.unsent_data();
         let progress = match &mut self.what {
             What::Download(download) => download.advance(self.file, fx),
@@ -115,7 +96,7 @@ impl Transfer {
     }
 
     /// Leaves nothing open on the disk; says which job tells that what came of an upload is kept.
-    fn end_lane(&mut self, fx: &mut Effects) -> Option<JobId> {
+    pub(super) fn end_lane(&mut self, fx: &mut Effects) -> Option<JobId> {
         match &mut self.what {
             What::Download(download) => {
                 download.release(self.file, fx);
@@ -126,7 +107,8 @@ impl Transfer {
         }
     }
 
-    fn report(&self, outcome: &'static str, fx: &mut Effects, now: Instant) {
+    /// Tells the log how it ended.
+    pub(super) fn report(&self, outcome: &'static str, fx: &mut Effects, now: Instant) {
         let (verb, path) = match &self.what {
             What::Download(_) => (Verb::Get, &self.path),
             What::Upload(upload) => (Verb::Put, upload.path()),
@@ -139,222 +121,5 @@ impl Transfer {
             elapsed: now.saturating_duration_since(self.began),
             outcome,
         });
-    }
-}
-
-impl Rfc959 {
-    /// Begins a transfer: `start` asks for what is to be known before 150.
-    ///
-    /// # Errors
-    /// There is no data connection to be had, or not as it must be.
-    pub(super) fn begin_transfer(
-        &mut self,
-        path: VPath,
-        what: What,
-        now: Instant,
-    ) -> Result<(), Reply> {
-        if !self.data.is_agreed() {
-            return Err(Reply::new(
-                425,
-                "No data connection: PASV, EPSV, PORT or EPRT first",
-            ));
-        }
-        if !self.settings.protect && self.fx.config.data_tls == super::Security::Required {
-            self.data.drop(&mut self.fx);
-            return Err(Reply::new(
-                522,
-                "Data connections are within TLS here: PROT P first",
-            ));
-        }
-        let mut transfer = Transfer {
-            file: self.fx.next_file(),
-            path,
-            began: now,
-            bytes: 0,
-            protect: self.settings.protect,
-            stage: Stage::Preparing,
-            what,
-        };
-        let file = transfer.file;
-        match &mut transfer.what {
-            What::Download(download) => download.start(file, &mut self.fx),
-            What::Upload(upload) => upload.start(file, &mut self.fx),
-            What::Listing(pages) => pages.start(file, &mut self.fx),
-        }
-        self.task = Task::Transfer(Box::new(transfer));
-        Ok(())
-    }
-
-    /// Moves the task under way as far as it goes.
-    pub(super) fn pump_task(&mut self, now: Instant) {
-        match &self.task {
-            Task::Transfer(_) => self.pump_transfer(now),
-            Task::Show(_) => self.pump_show(),
-            Task::None | Task::Login | Task::Tls | Task::Listen | Task::Disk(..) => {}
-        }
-    }
-
-    fn pump_transfer(&mut self, now: Instant) {
-        let Task::Transfer(transfer) = &mut self.task else {
-            return;
-        };
-        if transfer.stage == Stage::Connecting {
-            let one_way = matches!(transfer.what, What::Upload(_));
-            match self.data.advance(transfer.protect, one_way, &mut self.fx) {
-                Ready::Yes => transfer.stage = Stage::Moving,
-                Ready::NotYet => {}
-                Ready::Never => {
-                    let words = "The data connection is gone";
-                    return self.fail_transfer(&Reply::new(425, words), "aborted", now);
-                }
-            }
-        }
-        if transfer.stage == Stage::Moving
-            && let Progress::Complete = transfer.advance(&mut self.fx)
-        {
-            transfer.stage = Stage::Finishing;
-            self.data.finish(&mut self.fx);
-        }
-    }
-
-    pub(super) fn take_transfer_outcome(&mut self, job: JobId, outcome: Outcome, now: Instant) {
-        let Task::Transfer(transfer) = &mut self.task else {
-            return;
-        };
-        let (file, before) = (transfer.file, self.fx.unsent_data());
-        let progress = match &mut transfer.what {
-            What::Download(download) => download.done(job, outcome, file, &mut self.fx),
-            What::Upload(upload) => upload.done(job, outcome, file, &mut self.fx),
-            What::Listing(pages) => pages.done(job, outcome, file, &mut self.fx),
-        };
-        transfer.bytes += self.fx.unsent_data() - before;
-        match progress {
-            Ok(Progress::Prepared(reply)) => {
-                if transfer.stage == Stage::Preparing {
-                    transfer.stage = Stage::Connecting;
-                    self.fx.reply(&reply);
-                }
-            }
-            Ok(Progress::Going) => {}
-            Ok(Progress::Complete) => self.finish_if_done(now),
-            Err((reply, outcome)) => self.fail_transfer(&reply, outcome, now),
-        }
-    }
-
-    /// The peer has sent all there is: under TLS it has said so, in plain nobody can know better.
-    pub(super) fn take_data_eof(&mut self) {
-        let Task::Transfer(transfer) = &mut self.task else {
-            return;
-        };
-        if let (What::Upload(upload), Stage::Moving) = (&mut transfer.what, transfer.stage) {
-            transfer.stage = Stage::Finishing;
-            upload.commit(transfer.file, &mut self.fx);
-            self.data.finish(&mut self.fx);
-        }
-    }
-
-    /// The data connection has closed after its last byte.
-    pub(super) fn take_data_closed(&mut self, now: Instant) {
-        self.finish_if_done(now);
-    }
-
-    /// The data connection broke, or did not come about.
-    pub(super) fn take_data_lost(&mut self, why: &str, now: Instant) {
-        let Task::Transfer(transfer) = &self.task else {
-            return;
-        };
-        match (&transfer.what, transfer.stage) {
-            (_, Stage::Preparing) => {}
-            // Every byte is here; how the connection ended afterwards is no matter.
-            (What::Upload(_), Stage::Finishing) => self.finish_if_done(now),
-            (_, Stage::Connecting) => {
-                let words = format!("No data connection: {why}");
-                self.fail_transfer(&Reply::new(425, words), "aborted", now);
-            }
-            (_, Stage::Moving | Stage::Finishing) => {
-                let words = format!("The data connection broke: {why}");
-                self.fail_transfer(&Reply::new(426, words), "aborted", now);
-            }
-        }
-    }
-
-    pub(super) fn take_payload(&mut self, len: u64) {
-        if let Task::Transfer(transfer) = &mut self.task {
-            transfer.bytes = transfer.bytes.saturating_add(len);
-        }
-    }
-
-    /// A write failed, or a file shrank while it was sent: what was padded is no success.
-    pub(super) fn take_fault(&mut self, file: FileId, fault: &Fault, now: Instant) {
-        if let Task::Transfer(transfer) = &self.task
-            && transfer.file == file
-        {
-            self.fail_transfer(&reply::fault(fault), reply::outcome(fault.kind), now);
-        }
-    }
-
-    /// `ABOR` in mid-transfer. What is being committed cannot be stopped any more.
-    pub(super) fn abort_transfer(&mut self, now: Instant) {
-        self.fail_transfer(&Reply::new(426, "The transfer was aborted"), "aborted", now);
-    }
-
-    /// Ends the transfer without success, unless it is past that.
-    pub(super) fn fail_transfer(&mut self, reply: &Reply, outcome: &'static str, now: Instant) {
-        let Task::Transfer(mut transfer) = mem::replace(&mut self.task, Task::None) else {
-            return;
-        };
-        if let What::Upload(upload) = &transfer.what
-            && upload.is_committing()
-        {
-            self.task = Task::Transfer(transfer);
-            return;
-        }
-        self.data.drop(&mut self.fx);
-        let keeping = transfer.end_lane(&mut self.fx);
-        match keeping.filter(|_| !self.phase.closed) {
-            // Whoever hears it may ask at once how much is kept.
-            Some(job) => self.task = Task::Disk(job, Step::Say(reply.clone())),
-            None => self.fx.reply(reply),
-        }
-        transfer.report(outcome, &mut self.fx, now);
-    }
-
-    /// The session ends: whatever is under way ends without a word.
-    pub(super) fn give_up_task(&mut self, now: Instant) {
-        match &self.task {
-            Task::Transfer(_) => {
-                let reply = Reply::new(426, "The session has ended");
-                self.fail_transfer(&reply, "aborted", now);
-            }
-            Task::None
-            | Task::Login
-            | Task::Tls
-            | Task::Listen
-            | Task::Disk(..)
-            | Task::Show(_) => {
-                self.task = Task::None;
-            }
-        }
-    }
-
-    /// Says 226 once the connection is closed and the disk is done.
-    fn finish_if_done(&mut self, now: Instant) {
-        let Task::Transfer(transfer) = &self.task else {
-            return;
-        };
-        let closed = matches!(self.data, super::Data::None) || self.phase.closed;
-        let reply = match &transfer.what {
-            What::Upload(upload) => upload.result(),
-            What::Download(_) | What::Listing(_) => Some(Reply::new(226, "Transfer complete")),
-        };
-        let (true, Stage::Finishing, Some(reply)) = (closed, transfer.stage, reply) else {
-            return;
-        };
-        let Task::Transfer(mut transfer) = mem::replace(&mut self.task, Task::None) else {
-            return;
-        };
-        transfer.end_lane(&mut self.fx);
-        self.fx.reply(&reply);
-        transfer.report("ok", &mut self.fx, now);
     }
 }

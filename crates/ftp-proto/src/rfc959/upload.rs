@@ -3,11 +3,10 @@
 //! Never sees a byte of the file. Its lane ends exactly once: by `Commit`, by `Abort`, or by a
 //! `Create` that left nothing.
 
-use super::download;
 use super::effects::Effects;
 use super::folder;
+use super::progress::{self, Progress};
 use super::reply::Reply;
-use super::transfer::Progress;
 use crate::session::{CreateOptions, DiskOp, FaultKind, FileId, JobId, Outcome, Start};
 use crate::{IfExists, VPath};
 
@@ -144,7 +143,7 @@ impl Upload {
             | Outcome::Room { .. }
             | Outcome::Ended) => {
                 self.state = State::Closed;
-                Err(download::refused(refused))
+                Err(progress::refused(refused))
             }
         }
     }

@@ -4,40 +4,12 @@ use super::Rfc959;
 use super::folder;
 use super::listing;
 use super::reply::{self, Reply};
-use super::sums::{self, Hash};
+use super::step::Step;
+use super::sums;
 use super::task::Task;
 use super::time::stamp;
 use crate::session::{DiskOp, Meta, Outcome};
 use crate::{Kind, VPath};
-
-/// What an outcome of the disk is wanted for.
-#[derive(Debug)]
-pub(super) enum Step {
-    /// To stand in this folder from now on.
-    Enter(VPath),
-    /// To rename it next.
-    RenameFrom(VPath),
-    /// To remove it if it is (not) a folder.
-    Remove(VPath, Kind),
-    /// To tell its size.
-    Size(VPath),
-    /// To tell its time.
-    Time,
-    /// To tell its facts.
-    Facts(VPath),
-    /// To tell its checksum, as `HASH` does.
-    Hash {
-        path: VPath,
-        hash: Hash,
-        offset: u64,
-    },
-    /// To tell its checksum, and nothing beside it.
-    Digest,
-    /// To tell how much room there is.
-    Room,
-    /// To say this if it worked.
-    Say(Reply),
-}
 
 impl Rfc959 {
     /// Asks the disk, and says what for.
