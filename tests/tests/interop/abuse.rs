@@ -1,7 +1,7 @@
 //! What has gone wrong in FTP servers before, over real sockets.
 
 use std::io::{ErrorKind, Read};
-use std::net::{SocketAddr, TcpListener, TcpStream};
+use std::net::{IpAddr, SocketAddr, TcpListener, TcpStream};
 use std::time::Duration;
 
 use ftp_tests::files::{random_bytes, write_random};
@@ -155,5 +155,21 @@ fn a_small_range_of_ports_is_enough_for_many_transfers() {
         assert_eq!(control.get("file"), format!("{turn}").as_bytes());
         let port = control.passive().port();
         assert!((low..=low + 20).contains(&port), "{port}");
+    }
+}
+
+#[test]
+fn clients_are_told_the_address_that_their_network_is_told() {
+    for (masquerade, told) in [
+        ("auto", [127, 0, 0, 1]),
+        ("203.0.113.5", [203, 0, 113, 5]),
+        ("localhost", [127, 0, 0, 1]),
+        ("203.0.113.5,127.0.0.0/8=auto", [127, 0, 0, 1]),
+        ("203.0.113.5,127.0.0.0/8=203.0.113.9", [203, 0, 113, 9]),
+        ("203.0.113.5,10.0.0.0/8=auto", [203, 0, 113, 5]),
+    ] {
+        let server = server(&["--ftp-masquerade", masquerade]);
+        let address = Control::enter(&server).passive();
+        assert_eq!(address.ip(), IpAddr::from(told), "{masquerade}");
     }
 }
