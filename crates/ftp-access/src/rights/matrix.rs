@@ -80,12 +80,30 @@ fn every_case() -> impl Iterator<Item = Case> {
     })
 }
 
+/// The kinds of operations by name, and the name of each: a new one does not compile until it stands here, and fails
+/// [`no_operation_is_without_a_row`] until the tables below have it.
+macro_rules! kinds {
+    ($($kind:ident)*) => {
+        const KINDS: &[&str] = &[$(stringify!($kind)),*];
+
+        fn kind(op: &DiskOp) -> &'static str {
+            match op {
+                $(DiskOp::$kind { .. } => stringify!($kind),)*
+            }
+        }
+    };
+}
+
+kinds! {
+    Open Warm Create Continue Commit Abort Release List Stat Size Digest Checksum SetMeta Space MakeDir Rename Remove
+}
+
 fn path(text: &str) -> VPath {
     VPath::parse(text).unwrap()
 }
 
-/// An operation at a path, and the single right it needs of which rule. `List`, `Stat` and `Rename` have tests of their
-/// own.
+/// An operation at a path, and the single right it needs of which rule. `List`, `Stat`, `Size` and
+/// `Rename` have tests of their own.
 fn simple(at: &str, content: Held, name: Held) -> Vec<(DiskOp, Right, Held)> {
     let path = path(at);
     let make_dir = |parents| DiskOp::MakeDir {
@@ -223,6 +241,15 @@ fn an_upload_is_narrowed_to_what_may_be_done() {
     }
 }
 
+/// A rename that would replace what stands there.
+fn rename(from: &str, to: &str) -> DiskOp {
+    DiskOp::Rename {
+        from: path(from),
+        to: path(to),
+        replace: true,
+    }
+}
+
 #[test]
 fn a_rename_needs_both_ends_and_gives_no_right_that_was_not_there() {
     let mut allowed = 0;
@@ -230,11 +257,7 @@ fn a_rename_needs_both_ends_and_gives_no_right_that_was_not_there() {
         let grant = case.grant();
         for (from, from_content, from_name) in PLACES {
             for (to, to_content, to_name) in PLACES {
-                let mut op = DiskOp::Rename {
-                    from: path(from),
-                    to: path(to),
-                    replace: true,
-                };
+                let mut op = rename(from, to);
                 let both = case.of(from_name) & case.of(to_name);
                 let bound = [from, to].iter().any(|at| ["", "in"].contains(at));
                 let grows = !case.of(from_content).contains(case.of(to_content));
@@ -260,19 +283,33 @@ fn a_rename_needs_both_ends_and_gives_no_right_that_was_not_there() {
     assert!(allowed > 1_000, "{allowed}");
 }
 
+/// What is asked of a place to see what stands there.
+fn looks(at: &str) -> [DiskOp; 2] {
+    let stat = DiskOp::Stat { path: path(at) };
+    let size = DiskOp::Size {
+        path: path(at),
+        resume: true,
+        owner: None,
+    };
+    [stat, size]
+}
+
+fn list(at: &str) -> DiskOp {
+    DiskOp::List {
+        path: path(at),
+        after: None,
+        entries: 10,
+        bytes: 1000,
+    }
+}
+
 #[test]
 fn what_is_seen_is_what_may_be_seen() {
     for case in every_case() {
         let grant = case.grant();
         for (at, content, _) in PLACES {
-            let list = DiskOp::List {
-                path: path(at),
-                after: None,
-                entries: 10,
-                bytes: 1000,
-            };
             let way = at.is_empty() && !case.inner.is_empty();
-            match grant.judge(&list).map(|judgement| judgement.reveal) {
+            match grant.judge(&list(at)).map(|judgement| judgement.reveal) {
                 Ok(Reveal::All) => assert!(case.of(content).has(Right::List)),
                 Ok(Reveal::WayOnly { .. }) => assert!(way && !case.of(content).has(Right::List)),
                 Ok(Reveal::Folders) => panic!("{case:?} {at:?}"),
@@ -287,12 +324,23 @@ fn what_is_seen_is_what_may_be_seen() {
             let listed = !at.is_empty() && above.has(Right::List);
             let known = case.of(content);
             let seen = listed || known.has(Right::List) || known.has(Right::Read);
-            let stat = DiskOp::Stat { path: path(at) };
-            match grant.judge(&stat).map(|judgement| judgement.reveal) {
-                Ok(Reveal::All) => assert!(seen, "{case:?} {at:?}"),
-                Ok(Reveal::Folders) => assert!(!seen && (!known.is_empty() || way)),
-                Ok(Reveal::WayOnly { .. }) => panic!("{case:?} {at:?}"),
-                Err(_) => assert!(!seen && known.is_empty() && !way, "{case:?} {at:?}"),
+            for mut look in looks(at) {
+                let judged = grant.judge(&look);
+                if let Ok(judgement) = &judged {
+                    judgement.apply(&mut look);
+                }
+                match judged.map(|judgement| judgement.reveal) {
+                    Ok(Reveal::All) => assert!(seen, "{case:?} {at:?}"),
+                    Ok(Reveal::Folders) => assert!(!seen && (!known.is_empty() || way)),
+                    Ok(Reveal::WayOnly { .. }) => panic!("{case:?} {at:?}"),
+                    Err(_) => {
+                        assert!(!seen && known.is_empty() && !way, "{case:?} {at:?}");
+                        continue;
+                    }
+                }
+                if let DiskOp::Size { resume, .. } = look {
+                    assert_eq!(resume, known.has(Right::Read), "{case:?} {at:?}");
+                }
             }
         }
     }
@@ -333,10 +381,9 @@ fn a_folder_with_all_that_is_in_it_needs_the_right_in_all_of_it() {
     assert!(rename("b", "c") && rename("a/x", "b"));
 }
 
-#[test]
-fn steps_of_an_open_file_go_on() {
-    let grant = Grant::new("anna", "/srv".into(), Rules::default(), true);
-    for op in [
+/// What carries no path: what opened the file was judged.
+fn steps() -> [DiskOp; 5] {
+    [
         DiskOp::Warm {
             offset: 0,
             len: 1,
@@ -350,8 +397,25 @@ fn steps_of_an_open_file_go_on() {
         },
         DiskOp::Abort,
         DiskOp::Release,
-    ] {
+    ]
+}
+
+#[test]
+fn steps_of_an_open_file_go_on() {
+    let grant = Grant::new("anna", "/srv".into(), Rules::default(), true);
+    for op in steps() {
         assert!(grant.judge(&op).is_ok(), "{op:?}");
+    }
+}
+
+#[test]
+fn no_operation_is_without_a_row() {
+    let simple = simple("a", Held::Outer, Held::Outer);
+    let ops = simple.into_iter().map(|(op, ..)| op);
+    let ops = ops.chain(looks("a")).chain(steps());
+    let ops: Vec<_> = ops.chain([list("a"), rename("a", "i")]).collect();
+    for name in KINDS {
+        assert!(ops.iter().any(|op| kind(op) == *name), "{name} has no row");
     }
 }
 
@@ -399,12 +463,7 @@ fn outcomes_show_no_more_than_may_be_seen() {
         let there = stat.review(Outcome::Found(meta(kind)));
         assert_eq!(there, missing, "a file looks as if it were not there");
     }
-    let list = judge(&DiskOp::List {
-        path: VPath::root(),
-        after: None,
-        entries: 10,
-        bytes: 1000,
-    });
+    let list = judge(&list(""));
     let entries: [Entry; 3] = ["in", "inner", "secret"].map(|name| Entry {
         name: name.to_owned(),
         meta: meta(Kind::Dir),
