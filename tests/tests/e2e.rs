@@ -24,6 +24,8 @@ mod logged_in;
 mod logs;
 #[path = "e2e/many.rs"]
 mod many;
+#[path = "e2e/matrix.rs"]
+mod matrix;
 #[path = "e2e/pipeline.rs"]
 mod pipeline;
 #[path = "e2e/proxied.rs"]
