@@ -10,6 +10,9 @@ use super::reply::Reply;
 use crate::VPath;
 use crate::session::{DiskOp, Entry, Fault, FaultKind, FileId, JobId, Outcome};
 
+/// Most entries of the first page: each is looked at before the peer hears anything.
+const FIRST_ENTRIES: u32 = 256;
+
 /// A folder being listed; a file is listed as its one line.
 #[derive(Debug)]
 pub(super) struct Pages {
@@ -42,10 +45,14 @@ impl Pages {
 
     pub(super) fn start(&mut self, file: FileId, fx: &mut Effects) {
         let limits = &fx.config.limits;
+        let entries = match self.after {
+            None => limits.page_entries.min(FIRST_ENTRIES),
+            Some(_) => limits.page_entries,
+        };
         let op = DiskOp::List {
             path: self.path.clone(),
             after: self.after.clone(),
-            entries: limits.page_entries,
+            entries,
             bytes: limits.page_bytes,
         };
         self.asked = Some(fx.disk(file, op));

@@ -11,7 +11,7 @@ use rustix::time::{ClockId, clock_gettime};
 use super::AGE;
 
 /// For `getdents64(2)`.
-const NAME_BUFFER: usize = 32 * 1024;
+const NAME_BUFFER: usize = 128 * 1024;
 
 /// The names that one reading found behind a cursor, sorted.
 pub(crate) struct Run {
