@@ -94,24 +94,6 @@ impl Error {
         Some(Duration::from_secs(seconds))
     }
 
-    /// What the server said, if it was the server.
-    fn remote(&self) -> Option<&ErrorBody> {
-        match self {
-            Self::Remote(body) => Some(body),
-            Self::Usage(_)
-            | Self::Local { .. }
-            | Self::Changed(_)
-            | Self::Unreachable { .. }
-            | Self::Untrusted { .. }
-            | Self::Lost(_)
-            | Self::TimedOut(_)
-            | Self::Integrity(_)
-            | Self::Protocol(_)
-            | Self::Interrupted(_)
-            | Self::OutputClosed => None,
-        }
-    }
-
     /// Whether the bytes were wrong, by either side's judgement. Tried again once, not for ever.
     #[must_use]
     pub fn is_integrity(&self) -> bool {
@@ -185,6 +167,24 @@ impl Error {
             | Self::Local { .. }
             | Self::Untrusted { .. }
             | Self::Lost(_)
+            | Self::Interrupted(_)
+            | Self::OutputClosed => None,
+        }
+    }
+
+    /// What the server said, if it was the server.
+    fn remote(&self) -> Option<&ErrorBody> {
+        match self {
+            Self::Remote(body) => Some(body),
+            Self::Usage(_)
+            | Self::Local { .. }
+            | Self::Changed(_)
+            | Self::Unreachable { .. }
+            | Self::Untrusted { .. }
+            | Self::Lost(_)
+            | Self::TimedOut(_)
+            | Self::Integrity(_)
+            | Self::Protocol(_)
             | Self::Interrupted(_)
             | Self::OutputClosed => None,
         }

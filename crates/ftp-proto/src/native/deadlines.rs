@@ -1,24 +1,14 @@
 //! The table of named deadlines; the shell sees only the earliest.
 
-use std::time::{Duration, Instant};
+use std::time::Instant;
 
-use crate::session::Times;
+use crate::session::{Times, Waits, shift};
 
 /// When to give up waiting, by reason.
 #[derive(Debug)]
 pub(super) struct Deadlines {
-    times: Times,
+    waits: Waits,
     hello: Option<Instant>,
-    idle: Option<Instant>,
-    stall: Option<Stall>,
-}
-
-/// A time in which the peer has to move so many bytes.
-#[derive(Clone, Copy, Debug)]
-struct Stall {
-    at: Instant,
-    /// Bytes moved when it began.
-    from: u64,
 }
 
 /// Which deadline has passed.
@@ -36,10 +26,8 @@ impl Deadlines {
     /// For a connection that was made at `now`.
     pub(super) fn new(times: Times, now: Instant) -> Self {
         Self {
-            times,
+            waits: Waits::new(times),
             hello: Some(now + times.hello),
-            idle: None,
-            stall: None,
         }
     }
 
@@ -50,52 +38,32 @@ impl Deadlines {
 
     /// Nothing is under way (`on`); bytes that `moved` begin the time anew.
     pub(super) fn idle(&mut self, on: bool, moved: bool, now: Instant) {
-        set(&mut self.idle, on, moved, now + self.times.idle);
+        self.waits.idle(on, moved, now);
     }
 
     /// The peer is waited for (`on`); each floor of the bytes `moved` so far begins the time anew.
     pub(super) fn stall(&mut self, on: bool, moved: u64, now: Instant) {
-        let floor = self.times.floor_bytes.max(1);
-        let lasts = |stall: &Stall| moved - stall.from < floor;
-        if !on {
-            self.stall = None;
-        } else if !self.stall.as_ref().is_some_and(lasts) {
-            let at = now + self.times.stall;
-            self.stall = Some(Stall { at, from: moved });
-        }
+        self.waits.stall(on, moved, now);
     }
 
     /// Nothing is waited for any more.
     pub(super) fn clear(&mut self) {
-        *self = Self {
-            times: self.times,
-            hello: None,
-            idle: None,
-            stall: None,
-        };
+        self.waits.clear();
+        self.hello = None;
     }
 
     /// The times are now these: what is waited for ends as if they had been so when it began.
     pub(super) fn retime(&mut self, times: Times) {
-        let old = std::mem::replace(&mut self.times, times);
-        let shift = |at: &mut Instant, old: Duration, new: Duration| {
-            *at = at.checked_sub(old).map_or(*at, |began| began + new);
-        };
+        let old = self.waits.retime(times);
         if let Some(at) = &mut self.hello {
             shift(at, old.hello, times.hello);
-        }
-        if let Some(at) = &mut self.idle {
-            shift(at, old.idle, times.idle);
-        }
-        if let Some(stall) = &mut self.stall {
-            shift(&mut stall.at, old.stall, times.stall);
         }
     }
 
     /// The earliest.
     pub(super) fn next(&self) -> Option<Instant> {
-        let stall = self.stall.map(|stall| stall.at);
-        [self.hello, self.idle, stall].into_iter().flatten().min()
+        let (idle, stall) = (self.waits.idle_at(), self.waits.stall_at());
+        [self.hello, idle, stall].into_iter().flatten().min()
     }
 
     /// Which one has passed at `now`.
@@ -103,9 +71,9 @@ impl Deadlines {
         let passed = |at: Option<Instant>| at.is_some_and(|at| at <= now);
         if passed(self.hello) {
             Some(Expired::Hello)
-        } else if passed(self.stall.map(|stall| stall.at)) {
+        } else if passed(self.waits.stall_at()) {
             Some(Expired::Stall)
-        } else if passed(self.idle) {
+        } else if passed(self.waits.idle_at()) {
             Some(Expired::Idle)
         } else {
             None
@@ -113,16 +81,10 @@ impl Deadlines {
     }
 }
 
-fn set(slot: &mut Option<Instant>, on: bool, moved: bool, at: Instant) {
-    match (on, slot.is_some() && !moved) {
-        (false, _) => *slot = None,
-        (true, true) => {}
-        (true, false) => *slot = Some(at),
-    }
-}
-
 #[cfg(test)]
 mod tests {
+    use std::time::Duration;
+
     use super::*;
 
     fn times(seconds: u64) -> Times {

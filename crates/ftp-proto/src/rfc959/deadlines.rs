@@ -3,26 +3,16 @@
 use std::time::{Duration, Instant};
 
 use crate::Limits;
-use crate::session::Times;
+use crate::session::{Times, Waits};
 
 /// When to give up waiting, by reason.
 #[derive(Debug)]
 pub(super) struct Deadlines {
-    times: Times,
+    waits: Waits,
     /// For the data connection to come.
     data_time: Duration,
     login: Option<Instant>,
-    idle: Option<Instant>,
     data: Option<Instant>,
-    stall: Option<Stall>,
-}
-
-/// A time in which the peer has to move so many bytes.
-#[derive(Clone, Copy, Debug)]
-struct Stall {
-    at: Instant,
-    /// Bytes moved when it began.
-    from: u64,
 }
 
 /// Which deadline has passed.
@@ -42,12 +32,10 @@ impl Deadlines {
     /// For a connection that was made at `now`.
     pub(super) fn new(limits: &Limits, now: Instant) -> Self {
         Self {
-            times: Times::of(limits),
+            waits: Waits::new(Times::of(limits)),
             data_time: limits.data_time,
             login: Some(now + limits.login_time),
-            idle: None,
             data: None,
-            stall: None,
         }
     }
 
@@ -60,9 +48,7 @@ impl Deadlines {
 
     /// Nothing is under way (`on`); what is `renewed` begins the time anew.
     pub(super) fn idle(&mut self, on: bool, renewed: bool, now: Instant) {
-        let at = self.idle.filter(|_| !renewed);
-        let at = at.unwrap_or_else(|| now + self.times.idle);
-        self.idle = on.then_some(at);
+        self.waits.idle(on, renewed, now);
     }
 
     /// The data connection is waited for (`on`).
@@ -73,43 +59,26 @@ impl Deadlines {
 
     /// The peer is waited for (`on`); each floor of the bytes `moved` so far begins the time anew.
     pub(super) fn stall(&mut self, on: bool, moved: u64, now: Instant) {
-        let floor = self.times.floor_bytes.max(1);
-        let lasts = |stall: &Stall| moved.saturating_sub(stall.from) < floor;
-        if !on {
-            self.stall = None;
-        } else if !self.stall.as_ref().is_some_and(lasts) {
-            let at = now + self.times.stall;
-            self.stall = Some(Stall { at, from: moved });
-        }
+        self.waits.stall(on, moved, now);
     }
 
     /// The times are now these: what is waited for ends as if they had been so when it began. The times for
     /// a login and for a data connection are none of them.
     pub(super) fn retime(&mut self, times: Times) {
-        let old = std::mem::replace(&mut self.times, times);
-        let shift = |at: &mut Instant, old: Duration, new: Duration| {
-            *at = at.checked_sub(old).map_or(*at, |began| began + new);
-        };
-        if let Some(at) = &mut self.idle {
-            shift(at, old.idle, times.idle);
-        }
-        if let Some(stall) = &mut self.stall {
-            shift(&mut stall.at, old.stall, times.stall);
-        }
+        self.waits.retime(times);
     }
 
     /// Nothing is waited for any more.
     pub(super) fn clear(&mut self) {
+        self.waits.clear();
         self.login = None;
-        self.idle = None;
         self.data = None;
-        self.stall = None;
     }
 
     /// The earliest.
     pub(super) fn next(&self) -> Option<Instant> {
-        let stall = self.stall.map(|stall| stall.at);
-        let all = [self.login, self.idle, self.data, stall];
+        let (idle, stall) = (self.waits.idle_at(), self.waits.stall_at());
+        let all = [self.login, self.data, idle, stall];
         all.into_iter().flatten().min()
     }
 
@@ -120,9 +89,9 @@ impl Deadlines {
             Some(Expired::Login)
         } else if passed(self.data) {
             Some(Expired::Data)
-        } else if passed(self.stall.map(|stall| stall.at)) {
+        } else if passed(self.waits.stall_at()) {
             Some(Expired::Stall)
-        } else if passed(self.idle) {
+        } else if passed(self.waits.idle_at()) {
             Some(Expired::Idle)
         } else {
             None

@@ -42,6 +42,7 @@ mod disk;
 mod login;
 mod report;
 mod times;
+mod waits;
 
 use std::net::SocketAddr;
 use std::time::Instant;
@@ -53,6 +54,7 @@ pub use disk::{
 pub use login::LoginOutcome;
 pub use report::{TransferReport, Verb};
 pub use times::Times;
+pub(crate) use waits::{Waits, shift};
 
 pub use crate::words::Secret;
 

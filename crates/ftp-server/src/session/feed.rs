@@ -31,19 +31,13 @@ impl Session {
         ctx: &mut Context<'_>,
     ) -> bool {
         let mut moved = false;
-        while share.read > 0 {
+        while share.read > 0 && !self.gate.is_certifying() {
             let Some(link) = self.link(channel) else {
                 break;
             };
             if link.conn.is_closing() {
                 break;
             }
-            if self.gate.is_certifying() {
-                break;
-            }
-            let Some(link) = self.link(channel) else {
-                break;
-            };
             if link.opening {
                 return self.open(channel, ctx) || moved;
             }
