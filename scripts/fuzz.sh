@@ -11,7 +11,7 @@ cd "$(dirname "$0")/../crates"
 seconds=${1:-60}
 shift || true
 targets=("$@")
-((${#targets[@]})) || targets=(decoder vpath proxy_header native_ops login_ops rfc959_dialogue users_file configuration)
+((${#targets[@]})) || targets=(decoder vpath proxy_header native_ops login_ops rfc959_line rfc959_reply rfc959_dialogue users_file configuration)
 
 if ! rustup toolchain list 2>/dev/null | grep -q '^nightly'; then
     echo "fuzz.sh: no nightly toolchain (rustup toolchain install nightly); nothing was fuzzed" >&2

@@ -6,11 +6,17 @@
     reason = "the targets are another crate, which needs them public"
 )]
 
+#[path = "../fuzz/src/control.rs"]
+mod control;
 #[path = "../fuzz/src/dialogue.rs"]
 mod dialogue;
 #[path = "../fuzz/src/ops.rs"]
 mod ops;
 mod replay;
+#[path = "../fuzz/src/replies.rs"]
+mod replies;
+#[path = "../fuzz/src/source.rs"]
+mod source;
 #[path = "../fuzz/src/text.rs"]
 mod text;
 
@@ -29,6 +35,16 @@ fn vpath_takes_its_corpus() {
 #[test]
 fn native_ops_takes_its_corpus() {
     replay::replay(HERE, "native_ops", ops::native_ops);
+}
+
+#[test]
+fn rfc959_line_takes_its_corpus() {
+    replay::replay(HERE, "rfc959_line", control::rfc959_line);
+}
+
+#[test]
+fn rfc959_reply_takes_its_corpus() {
+    replay::replay(HERE, "rfc959_reply", control::rfc959_reply);
 }
 
 #[test]

@@ -14,6 +14,9 @@ use ftp_proto::session::{
 };
 use ftp_proto::{Digest, Durability, Kind, Limits};
 
+use super::replies::Replies;
+use super::source::Source;
+
 /// Lines to begin from.
 const LINES: [&str; 49] = [
     "USER ann",
@@ -67,34 +70,6 @@ const LINES: [&str; 49] = [
     "REST 18446744073709551615",
 ];
 
-/// The bytes of the fuzzer, one decision at a time; zeros when they are used up.
-struct Source<'a>(&'a [u8]);
-
-impl Source<'_> {
-    fn byte(&mut self) -> u8 {
-        let Some((first, rest)) = self.0.split_first() else {
-            return 0;
-        };
-        self.0 = rest;
-        *first
-    }
-
-    fn bytes(&mut self, len: usize) -> Vec<u8> {
-        let (now, rest) = self.0.split_at(len.min(self.0.len()));
-        self.0 = rest;
-        now.to_vec()
-    }
-
-    /// Small mostly, huge sometimes.
-    fn number(&mut self) -> u64 {
-        match self.byte() {
-            255 => u64::MAX,
-            byte @ 200.. => u64::from(byte) << 8,
-            byte => u64::from(byte),
-        }
-    }
-}
-
 struct Play {
     machine: Rfc959,
     now: Instant,
@@ -104,8 +79,7 @@ struct Play {
     closed: bool,
     /// A data connection was asked for and not given up.
     data: bool,
-    /// The code of a reply that goes on over several lines.
-    open_reply: Option<Vec<u8>>,
+    replies: Replies,
     log: Vec<String>,
 }
 
@@ -156,7 +130,7 @@ fn play(bytes: &[u8], now: Instant) -> Vec<String> {
         files: 0,
         closed: false,
         data: false,
-        open_reply: None,
+        replies: Replies::default(),
         log: Vec::new(),
     };
     play.opened(Channel::CONTROL);
@@ -332,7 +306,7 @@ impl Play {
         match action {
             Action::Send { channel, bytes } if channel == Channel::CONTROL => {
                 assert!(!self.closed, "sent after the end");
-                self.replies(&bytes);
+                self.replies.read(&bytes);
             }
             Action::Send { channel, .. } | Action::SendFile { channel, .. } => {
                 assert!(self.data && channel == Channel::DATA, "data out of place");
@@ -362,25 +336,6 @@ impl Play {
             }
             Action::Login { .. } => assert!(!self.closed),
             Action::Report(_) => {}
-        }
-    }
-
-    /// Every line of the server is a line of a reply (RFC 959, section 4.2).
-    fn replies(&mut self, bytes: &[u8]) {
-        let text = bytes.strip_suffix(b"\r\n").expect("a line without its end");
-        for line in text.split(|byte| *byte == b'\n') {
-            let line = line.strip_suffix(b"\r").unwrap_or(line);
-            assert!(!line.contains(&b'\r') && !line.contains(&0), "{line:?}");
-            let code = line
-                .get(..3)
-                .filter(|code| code.iter().all(u8::is_ascii_digit));
-            match (&self.open_reply, code, line.get(3)) {
-                (None, Some(_), Some(b' ')) => {}
-                (None, Some(code), Some(b'-')) => self.open_reply = Some(code.to_vec()),
-                (Some(open), Some(code), Some(b' ')) if open == code => self.open_reply = None,
-                (Some(_), None, _) => {}
-                _ => panic!("no reply: {:?}", String::from_utf8_lossy(line)),
-            }
         }
     }
 }

@@ -174,15 +174,17 @@ impl Rfc959 {
 
     /// Ends the transfer without success, unless it is past that.
     pub(super) fn fail_transfer(&mut self, reply: &Reply, outcome: &'static str, now: Instant) {
-        let Task::Transfer(mut transfer) = mem::replace(&mut self.task, Task::None) else {
+        let Task::Transfer(transfer) = &self.task else {
             return;
         };
         if let What::Upload(upload) = &transfer.what
             && upload.is_committing()
         {
-            self.task = Task::Transfer(transfer);
             return;
         }
+        let Task::Transfer(mut transfer) = mem::replace(&mut self.task, Task::None) else {
+            return;
+        };
         self.data.drop(&mut self.fx);
         let keeping = transfer.end_lane(&mut self.fx);
         match keeping.filter(|_| !self.phase.closed) {

@@ -1,0 +1,5 @@
+//! libFuzzer's way into `ftp_proto_fuzz::rfc959_line`.
+
+#![no_main]
+
+libfuzzer_sys::fuzz_target!(|bytes: &[u8]| ftp_proto_fuzz::rfc959_line(bytes));
