@@ -4,7 +4,7 @@ use std::fs;
 use std::process::{Command, Stdio};
 
 use ftp_tests::server::program;
-use ftp_tests::{Client, Scratch};
+use ftp_tests::{Client, Scratch, Terminal};
 
 use crate::{client, server};
 
@@ -33,6 +33,30 @@ fn data_on_standard_output_all_else_on_standard_error() {
         "an error is told even to the quiet: {}",
         ran.stderr
     );
+}
+
+#[test]
+fn at_a_terminal_only_what_moves_files_shows_progress() {
+    let (server, scratch) = (server(), Scratch::new("bars"));
+    let local = scratch.file("f", 1, 3_000_000);
+    let run = |words: &str| {
+        let program = program("ftp-client");
+        let line = format!("{} -s {} {words}", program.display(), server.addr());
+        Terminal::start::<&str>(&line, &[("TERM", "xterm")]).map(|terminal| terminal.end().1)
+    };
+    let Some(shown) = run(&format!("put {}", local.display())) else {
+        println!("skipped: no script(1)");
+        return;
+    };
+    assert!(shown.contains("total 0 B/2.86 MiB"), "{shown:?}");
+    assert!(shown.contains("1 file, 2.9 MiB"), "{shown:?}");
+    for words in ["ls", "stat f", "hash f", "rm f", "ping -c 1"] {
+        let shown = run(words).unwrap();
+        assert!(
+            !shown.contains("total") && !shown.contains('\u{1b}'),
+            "{words}: {shown:?}"
+        );
+    }
 }
 
 #[test]

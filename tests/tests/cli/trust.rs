@@ -50,7 +50,8 @@ fn keys_are_known_changed_and_forgotten() {
     );
     let new = other.pin();
     assert_ne!(key, new);
-    refused(run(&["ls"]), &["changed", &key, &new, "trust rm"]);
+    let forget = format!("trust rm {addr}");
+    refused(run(&["ls"]), &["changed", &key, &new, &forget]);
     refused(run(&["--pin", &key, "ls"]), &["changed", &key, &new]);
     run(&["--pin", &new, "ls"]).ok();
     run(&["trust", "rm", &addr]).ok();

@@ -1,7 +1,7 @@
 //! Progress bars on a terminal: one for each large file under way, one for the run. Silent elsewhere.
 
 use std::collections::HashMap;
-use std::sync::{Mutex, MutexGuard, PoisonError};
+use std::sync::{Mutex, MutexGuard, Once, PoisonError};
 use std::time::Duration;
 
 use indicatif::{MultiProgress, ProgressBar, ProgressDrawTarget, ProgressStyle};
@@ -17,6 +17,7 @@ const LARGE_BYTES: u64 = 4 * 1024 * 1024;
 pub(super) struct Bars {
     multi: MultiProgress,
     total: ProgressBar,
+    shown: Once,
     items: Mutex<HashMap<u64, Under>>,
     visible: bool,
     style: ProgressStyle,
@@ -36,7 +37,8 @@ impl Bars {
             ProgressDrawTarget::hidden()
         };
         let multi = MultiProgress::with_draw_target(target);
-        let total = multi.add(ProgressBar::no_length());
+        // Until the first item begins there is nothing to show: a verb may print or ask before that, or have no items.
+        let total = ProgressBar::with_draw_target(None, ProgressDrawTarget::hidden());
         let (bar, prefix) = if voice.color {
             ("{bar:24.cyan/blue}", "{prefix:.bold}")
         } else {
@@ -51,12 +53,10 @@ impl Bars {
             "{prefix} {{bytes}} {{binary_bytes_per_sec}} {{elapsed}} {{msg}}"
         )));
         total.set_prefix("total");
-        if voice.progress {
-            total.enable_steady_tick(Duration::from_millis(200));
-        }
         Self {
             multi,
             total,
+            shown: Once::new(),
             items: Mutex::new(HashMap::new()),
             visible: voice.progress,
             style: style(&format!(
@@ -81,6 +81,10 @@ impl Bars {
         if !self.visible {
             return;
         }
+        self.shown.call_once(|| {
+            self.multi.add(self.total.clone());
+            self.total.enable_steady_tick(Duration::from_millis(200));
+        });
         let bar = item.size.is_none_or(|size| size >= LARGE_BYTES).then(|| {
             let bar = item
                 .size

@@ -77,12 +77,19 @@ enum Distrust {
     Changed {
         expected: Fingerprint,
         found: Fingerprint,
-        file: Option<PathBuf>,
+        remembered: Option<Remembered>,
     },
     Expired,
     NotYet,
     WrongName,
     Other(String),
+}
+
+/// Where the other key stands.
+#[derive(Clone, Debug)]
+struct Remembered {
+    host: String,
+    file: PathBuf,
 }
 
 impl Tls {
@@ -254,12 +261,15 @@ impl Verifier {
             .ok_or_else(|| other(&"it is too late"))?;
         let options = &shared.options;
         let found = Fingerprint::of(leaf).map_err(|error| other(&error))?;
-        let (expected, file) = match (options.pin, &options.known_hosts) {
+        let (expected, remembered) = match (options.pin, &options.known_hosts) {
             (Some(pin), _) => (Some(pin), None),
             // A named authority is meant to decide alone.
             (None, Some(known)) if options.ca.is_none() => (
                 known.find(&self.host).map_err(|error| other(&error))?,
-                Some(known.path().to_owned()),
+                Some(Remembered {
+                    host: self.host.clone(),
+                    file: known.path().to_owned(),
+                }),
             ),
             (None, _) => (None, None),
         };
@@ -269,7 +279,7 @@ impl Verifier {
                 return Err(Distrust::Changed {
                     expected,
                     found,
-                    file,
+                    remembered,
                 });
             }
             None => {}
@@ -364,16 +374,16 @@ impl fmt::Display for Distrust {
             Self::Changed {
                 expected,
                 found,
-                file,
+                remembered,
             } => {
                 write!(
                     f,
                     "its key has changed: expected {expected}, found {found}. Somebody may stand in between"
                 )?;
-                if let Some(file) = file {
+                if let Some(Remembered { host, file }) = remembered {
                     write!(
                         f,
-                        "; if the server really has a new key, `ftp-client trust rm` forgets the old one in {}",
+                        "; if the server really has a new key, `ftp-client trust rm {host}` forgets the old one in {}",
                         file.display()
                     )?;
                 }
