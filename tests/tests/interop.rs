@@ -15,6 +15,8 @@ mod both;
 mod clients;
 #[path = "interop/control.rs"]
 mod control;
+#[path = "interop/matrix.rs"]
+mod matrix;
 #[path = "interop/place.rs"]
 mod place;
 #[path = "interop/python.rs"]

@@ -8,7 +8,7 @@ use super::step::Step;
 use super::sums;
 use super::task::Task;
 use super::time::stamp;
-use crate::session::{DiskOp, Meta, Outcome};
+use crate::session::{DiskOp, FaultKind, Meta, Outcome};
 use crate::{Kind, VPath};
 
 impl Rfc959 {
@@ -55,9 +55,21 @@ impl Rfc959 {
         self.ask(op, Step::Say(Reply::new(250, "Renamed")));
     }
 
+    fn remove(&mut self, path: VPath) {
+        let recursive = false;
+        let done = Step::Say(Reply::new(250, "Removed"));
+        self.ask(DiskOp::Remove { path, recursive }, done);
+    }
+
     /// The disk has answered.
     pub(super) fn take_step(&mut self, step: Step, outcome: Outcome) {
         let reply = match (step, outcome) {
+            // What may not be seen may be removed all the same, and so may a link that leads nowhere. A folder is seen.
+            (Step::Remove(path, Kind::File), Outcome::Failed(fault))
+                if matches!(fault.kind, FaultKind::NotFound | FaultKind::Denied) =>
+            {
+                return self.remove(path);
+            }
             (_, Outcome::Failed(fault)) => reply::fault(&fault),
             (Step::Enter(path), Outcome::Found(meta)) => self.enter(path, &meta),
             (Step::RenameFrom(path), Outcome::Found(_)) => {
@@ -67,9 +79,7 @@ impl Rfc959 {
             (Step::Remove(path, wanted), Outcome::Found(meta)) => {
                 let is_dir = meta.kind == Kind::Dir;
                 if is_dir == (wanted == Kind::Dir) {
-                    let recursive = false;
-                    let done = Step::Say(Reply::new(250, "Removed"));
-                    return self.ask(DiskOp::Remove { path, recursive }, done);
+                    return self.remove(path);
                 }
                 Reply::new(
                     550,
