@@ -30,7 +30,7 @@ mod live;
 mod start;
 mod tls;
 
-pub use ftp::{FtpConfig, Masquerade, Resume, Told};
+pub use ftp::{Digesting, FtpConfig, Masquerade, Resume, Told};
 pub use ftp_store::BOOT_ID;
 use live::Live;
 pub use start::{Bound, Opened, StartError};

@@ -13,10 +13,11 @@ use sha2::{Digest as _, Sha256};
 use crate::purse::{Account, Purse};
 use crate::{scratch, sys};
 
-/// A growing file. The hasher has always seen exactly the first `len` bytes.
+/// A growing file. The hasher, if there is one, has always seen exactly the first `len` bytes.
 pub(crate) struct Bytes {
     file: Arc<OwnedFd>,
-    hasher: Sha256,
+    /// Absent: nobody needs the digest.
+    hasher: Option<Sha256>,
     len: u64,
     /// How many of them were there at the last sync.
     synced: u64,
@@ -27,7 +28,7 @@ pub(crate) struct Bytes {
 /// A length that the file had, to which it can be taken back.
 #[derive(Clone)]
 pub(crate) struct Mark {
-    hasher: Sha256,
+    hasher: Option<Sha256>,
     len: u64,
 }
 
@@ -36,10 +37,18 @@ impl Bytes {
     pub(crate) fn new(file: OwnedFd) -> Self {
         Self {
             file: Arc::new(file),
-            hasher: Sha256::new(),
+            hasher: Some(Sha256::new()),
             len: 0,
             synced: 0,
             purse: None,
+        }
+    }
+
+    /// An empty file of whose bytes no digest is taken.
+    pub(crate) fn undigested(file: OwnedFd) -> Self {
+        Self {
+            hasher: None,
+            ..Self::new(file)
         }
     }
 
@@ -55,7 +64,9 @@ impl Bytes {
     pub(crate) fn write(&mut self, bytes: &[u8]) -> Result<(), Errno> {
         // The hash first: it brings the bytes near, which saves the copy more than the other way round.
         let mut hasher = self.hasher.clone();
-        hasher.update(bytes);
+        if let Some(hasher) = &mut hasher {
+            hasher.update(bytes);
+        }
         sys::write(&self.file, bytes, self.len)?;
         self.hasher = hasher;
         self.len = self.len.saturating_add(bytes.len() as u64);
@@ -65,7 +76,11 @@ impl Bytes {
     /// Takes in what the file holds already, up to `end`, and returns how far that is.
     pub(crate) fn absorb(&mut self, end: u64) -> Result<u64, Errno> {
         let (hasher, rest) = (&mut self.hasher, end.saturating_sub(self.len));
-        self.len += scratch::read_range(&self.file, self.len, rest, |piece| hasher.update(piece))?;
+        self.len += scratch::read_range(&self.file, self.len, rest, |piece| {
+            if let Some(hasher) = hasher {
+                hasher.update(piece);
+            }
+        })?;
         Ok(self.len)
     }
 
@@ -79,7 +94,7 @@ impl Bytes {
     /// Errors: `IO` if there are fewer.
     pub(crate) fn rewind(&mut self, len: u64) -> Result<(), Errno> {
         sys::truncate(&self.file, len)?;
-        self.hasher = Sha256::new();
+        self.hasher = Some(Sha256::new());
         self.len = 0;
         self.synced = self.synced.min(len);
         if self.absorb(len)? == len {
@@ -152,34 +167,41 @@ impl Mark {
     /// Of an empty file.
     pub(crate) fn start() -> Self {
         Self {
-            hasher: Sha256::new(),
+            hasher: Some(Sha256::new()),
             len: 0,
         }
     }
 
-    /// Whether `file` still begins with the bytes that were there. Reads them all.
+    /// Whether `file` still begins with the bytes that were there, which is not known without their digest. Reads them all.
     pub(crate) fn holds(&self, file: impl AsFd) -> Result<bool, Errno> {
-        let mut hasher = Sha256::new();
-        let len = scratch::read_range(file, 0, self.len, |piece| hasher.update(piece))?;
-        Ok(len == self.len && Digest(hasher.finalize().into()) == self.digest())
+        let found = digest_of(file, self.len)?;
+        Ok(found.is_some() && found == self.digest())
     }
 
     pub(crate) fn len(&self) -> u64 {
         self.len
     }
 
-    /// SHA-256 of the first [`len`](Self::len) bytes.
-    pub(crate) fn digest(&self) -> Digest {
-        Digest(self.hasher.clone().finalize().into())
+    /// SHA-256 of the first [`len`](Self::len) bytes, if it was taken.
+    pub(crate) fn digest(&self) -> Option<Digest> {
+        let hasher = self.hasher.clone()?;
+        Some(Digest(hasher.finalize().into()))
     }
+}
+
+/// SHA-256 of a file's first `len` bytes, which are read; `None` if there are fewer.
+pub(crate) fn digest_of(file: impl AsFd, len: u64) -> Result<Option<Digest>, Errno> {
+    let mut hasher = Sha256::new();
+    let read = scratch::read_range(file, 0, len, |piece| hasher.update(piece))?;
+    Ok((read == len).then(|| Digest(hasher.finalize().into())))
 }
 
 #[cfg(test)]
 mod tests {
     use super::*;
 
-    fn sha256(bytes: &[u8]) -> Digest {
-        Digest(Sha256::digest(bytes).into())
+    fn sha256(bytes: &[u8]) -> Option<Digest> {
+        Some(Digest(Sha256::digest(bytes).into()))
     }
 
     #[test]
@@ -210,5 +232,17 @@ mod tests {
         assert_eq!(bytes.mark().digest(), sha256(b"abc"));
         assert_eq!(bytes.absorb(99), Ok(6));
         assert_eq!(bytes.mark().digest(), sha256(b"abcdef"));
+    }
+
+    #[test]
+    fn without_a_hasher_it_grows_alike_and_knows_no_digest() {
+        let mut bytes = Bytes::undigested(tempfile::tempfile().unwrap().into());
+        bytes.write(b"abc").unwrap();
+        let mark = bytes.mark();
+        bytes.write(b"def").unwrap();
+        assert_eq!((bytes.len(), bytes.mark().digest()), (6, None));
+        bytes.take_back(&mark).unwrap();
+        assert_eq!((bytes.len(), bytes.mark().digest()), (3, None));
+        assert_eq!(mark.holds(bytes.file()), Ok(false), "nobody can know");
     }
 }

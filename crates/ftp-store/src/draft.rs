@@ -6,7 +6,7 @@
 use std::os::fd::OwnedFd;
 use std::sync::Arc;
 
-use ftp_proto::session::CreateOptions;
+use ftp_proto::session::{CreateOptions, Digesting};
 use rustix::fs::Mode;
 use rustix::io::Errno;
 
@@ -53,10 +53,14 @@ struct Leaving {
 
 impl Draft {
     /// An empty one, of which nothing stays.
-    pub(crate) fn new(temp: Temp, file: OwnedFd) -> Self {
+    fn new(temp: Temp, file: OwnedFd, digesting: Digesting) -> Self {
+        let bytes = match digesting {
+            Digesting::Upload => Bytes::new(file),
+            Digesting::OnDemand => Bytes::undigested(file),
+        };
         Self {
             temp,
-            bytes: Bytes::new(file),
+            bytes,
             leaves: None,
         }
     }
@@ -122,7 +126,7 @@ pub(crate) fn fresh(
     if target != Target::Taken {
         let mode = first_mode(options);
         if let Some((temp, file)) = shared.nameless.create(&place.dir, mode) {
-            return Ok(Draft::new(temp, file));
+            return Ok(Draft::new(temp, file, options.digesting));
         }
     }
     once(place, options)
@@ -130,7 +134,7 @@ pub(crate) fn fresh(
 
 pub(crate) fn once(place: &Place, options: &CreateOptions) -> Result<Draft, Errno> {
     let (temp, file) = Temp::create(&place.dir, first_mode(options))?;
-    Ok(Draft::new(temp, file))
+    Ok(Draft::new(temp, file, options.digesting))
 }
 
 /// The mode to make the file with: the right one at once, unless others could write to it then.

@@ -26,6 +26,8 @@ pub const BOOT_ID: &str = "/proc/sys/kernel/random/boot_id";
 
 /// How often opening is tried again when a sweep takes the name away.
 const RACE_TRIES: usize = 8;
+/// What stands for a digest that was not taken.
+const UNDIGESTED: &str = "-";
 /// More than a checkpoint ever takes.
 const ATTRIBUTE_BYTES: usize = 256;
 
@@ -45,8 +47,8 @@ struct Checkpoint {
     boot: String,
     /// So many bytes are on stable storage…
     len: u64,
-    /// …and this is their SHA-256.
-    digest: Digest,
+    /// …and this is their SHA-256, if it was taken.
+    digest: Option<Digest>,
 }
 
 /// The partial's name for a target and a size, in the target's folder. Where there are users it is its owner's alone: the
@@ -126,7 +128,7 @@ impl Safety {
         let mut bytes = Bytes::new(file);
         if let Some(digest) = check {
             bytes.absorb(believed)?;
-            if bytes.mark().digest() != digest {
+            if bytes.mark().digest() != Some(digest) {
                 believed = 0;
             }
         }
@@ -149,7 +151,7 @@ impl Safety {
             Err(Errno::NOTSUP | Errno::NOSYS) => (len, None),
             other => match other? {
                 Some(said) if said.boot == self.boot && !self.boot.is_empty() => (len, None),
-                Some(said) if said.len <= len => (said.len, Some(said.digest)),
+                Some(said) if said.len <= len => (said.len, said.digest),
                 Some(_) | None => (0, None),
             },
         })
@@ -179,12 +181,11 @@ impl Safety {
             sys::sync_all(bytes.file())?;
             bytes.note_synced();
         }
-        let empty = Digest(Sha256::digest(b"").into());
         let mark = bytes.mark();
         let note = Checkpoint {
             boot: self.boot.clone(),
             len: if safe { mark.len() } else { 0 },
-            digest: if safe { mark.digest() } else { empty },
+            digest: if safe { mark.digest() } else { None },
         };
         note.write(bytes.file())
     }
@@ -230,6 +231,7 @@ impl Checkpoint {
 
     fn write(&self, file: impl AsFd) -> Result<(), Errno> {
         let Self { boot, len, digest } = self;
+        let digest = digest.map_or_else(|| UNDIGESTED.to_owned(), |digest| digest.to_string());
         match sys::set_attribute(file, format!("1 {len} {digest} {boot}").as_bytes()) {
             Err(Errno::NOTSUP | Errno::NOSYS) => Ok(()),
             other => other,
@@ -243,7 +245,10 @@ impl Checkpoint {
         }
         Some(Self {
             len: words.next()?.parse().ok()?,
-            digest: Digest::from_hex(words.next()?)?,
+            digest: match words.next()? {
+                UNDIGESTED => None,
+                digest => Some(Digest::from_hex(digest)?),
+            },
             boot: words.next()?.to_owned(),
         })
     }
@@ -268,8 +273,8 @@ mod tests {
         }
     }
 
-    fn sha256(bytes: &[u8]) -> Digest {
-        Digest(Sha256::digest(bytes).into())
+    fn sha256(bytes: &[u8]) -> Option<Digest> {
+        Some(Digest(Sha256::digest(bytes).into()))
     }
 
     /// A file that was written under `boot`: a checkpoint after `safe`, then `rest` without one.
@@ -282,7 +287,7 @@ mod tests {
         file
     }
 
-    fn found(after: &Safety, file: OwnedFd, size: u64) -> (u64, Digest, u64) {
+    fn found(after: &Safety, file: OwnedFd, size: u64) -> (u64, Option<Digest>, u64) {
         let bytes = after.recover(file, size).unwrap();
         let mark = bytes.mark();
         let len = Stat::of(bytes.file()).unwrap().size();
@@ -342,6 +347,24 @@ mod tests {
         let file = written(&before, b"safe", b"rest");
         sys::truncate(&file, 3).unwrap();
         assert_eq!(found(&after, file, 100), (0, sha256(b""), 0));
+    }
+
+    #[test]
+    fn what_was_synced_counts_without_its_digest_too() {
+        if !has_attributes() {
+            return;
+        }
+        let before = safety(Durability::Full, "boot 1");
+        for (boot, want) in [("boot 1", &b"saferest"[..]), ("boot 2", b"safe")] {
+            let file = OwnedFd::from(tempfile::tempfile().unwrap());
+            let mut bytes = Bytes::undigested(file.try_clone().unwrap());
+            bytes.write(b"safe").unwrap();
+            before.checkpoint(&mut bytes).unwrap();
+            bytes.write(b"rest").unwrap();
+            let after = safety(Durability::Full, boot);
+            let len = want.len() as u64;
+            assert_eq!(found(&after, file, 100), (len, sha256(want), len));
+        }
     }
 
     #[test]

@@ -11,7 +11,7 @@ use ftp_proto::{Amount, Digest, Durability, IfExists, Kind, VPath};
 use rustix::fs::Mode;
 use rustix::io::Errno;
 
-use crate::bytes::Bytes;
+use crate::bytes::{Bytes, digest_of};
 use crate::digests::{Digests, FROM_BYTES};
 use crate::draft::{Body, Target, first_mode, fresh, once};
 use crate::error::{At, misuse, refuse, told};
@@ -52,7 +52,8 @@ pub(crate) struct Verified {
     temp: Temp,
     file: Arc<OwnedFd>,
     size: u64,
-    digest: Digest,
+    /// Of the whole, if it was taken.
+    digest: Option<Digest>,
     /// The file as its digest was noted in it.
     noted: Option<Version>,
     /// Nobody has looked yet at what stands under the name.
@@ -152,10 +153,11 @@ impl Upload {
     /// What an earlier attempt left, while it is undecided what becomes of it.
     pub(crate) fn partial(&self) -> Option<Partial> {
         match &self.body {
-            Body::Partial(tenure) if self.undecided => Some(Partial {
-                offset: tenure.seen().len(),
-                digest: tenure.seen().digest(),
-            }),
+            Body::Partial(tenure) if self.undecided => {
+                let seen = tenure.seen();
+                let offset = seen.len();
+                seen.digest().map(|digest| Partial { offset, digest })
+            }
             Body::Partial(_) | Body::Once(..) => None,
         }
     }
@@ -269,8 +271,17 @@ impl Upload {
                 return Err(refuse(FaultKind::SizeMismatch, &path, &words));
             }
         }
-        let found = mark.digest();
-        if let Some(said) = digest.filter(|said| *said != found) {
+        let found = match mark.digest() {
+            None if digest.is_some() => {
+                let read = digest_of(&file, mark.len()).at(&path)?;
+                let words = "the upload was changed by another program";
+                Some(read.ok_or_else(|| refuse(FaultKind::Changed, &path, words))?)
+            }
+            taken => taken,
+        };
+        if let Some(said) = digest
+            && let Some(found) = found.filter(|found| *found != said)
+        {
             let words = format!("the bytes that came have SHA-256 {found}, not {said}");
             return Err(refuse(FaultKind::DigestMismatch, &path, &words));
         }
@@ -278,9 +289,9 @@ impl Upload {
             sys::set_mtime(&file, seconds, nanos).at(&path)?;
         }
         // After the mtime, which it is bound to, and before a mode that may forbid it.
-        let noted = (mark.len() >= FROM_BYTES)
-            .then(|| digests.note(&file, found))
-            .flatten();
+        let noted = found
+            .filter(|_| mark.len() >= FROM_BYTES)
+            .and_then(|found| digests.note(&file, found));
         if let Some(mode) = options.mode {
             let made_with = tenure.is_none().then(|| first_mode(&options));
             give_mode(&file, mode, made_with, &place.dir, nearby).at(&path)?;
@@ -475,8 +486,8 @@ impl Verified {
         if let Some(purse) = self.purse.take() {
             purse.spend(self.size, gone);
         }
-        if let Some(noted) = &self.noted {
-            shared.digests.settle(&self.file, noted, self.digest);
+        if let (Some(noted), Some(digest)) = (&self.noted, self.digest) {
+            shared.digests.settle(&self.file, noted, digest);
         }
         Outcome::Committed {
             size: self.size,

@@ -69,6 +69,9 @@ def servers(bench):
     found = [("muxftp", bench.muxftp_ftp(*bench.unsynced))]
     if bench.unsynced:
         found.append(("muxftp, full durability", bench.muxftp_ftp("--durability", "full")))
+    if bench.server_knows("--ftp-digests"):
+        # What the peers do: nobody hashes what is stored.
+        found.append(("muxftp, no digest on the way in", bench.muxftp_ftp(*bench.unsynced, "--ftp-digests", "on-demand")))
     found += [(kind.name, bench.server(kind)) for kind in KINDS]
     return [(name, server) for name, server in found if server]
 

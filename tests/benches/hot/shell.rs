@@ -170,7 +170,7 @@ fn outcome(op: &DiskOp) -> Outcome {
         DiskOp::Create { .. } => Outcome::Created { partial: None },
         DiskOp::Commit { .. } => Outcome::Committed {
             size: 4096,
-            digest,
+            digest: Some(digest),
             durability: Durability::None,
         },
         DiskOp::Abort

@@ -157,3 +157,26 @@ fn what_broke_is_there_after_the_server_was_stopped() {
 fn python_goes_on_from_a_number_and_never_behind_the_end() {
     super::python::python("resume", &[]);
 }
+
+#[test]
+fn a_digest_is_taken_as_the_bytes_come_or_when_it_is_asked_for() {
+    let bytes = random_bytes(7, LEN as usize);
+    let part = PART as usize;
+    for when in ["upload", "on-demand"] {
+        let server = server(&["--ftp-digests", when]);
+        let mut control = Control::enter(&server);
+        let hash = |control: &mut Control, name: &str| {
+            let reply = control.expect(&format!("HASH {name}"), "213");
+            let file = server.file(name);
+            assert!(fs::read(&file).unwrap() == bytes, "{when}");
+            assert!(reply.contains(&sha256_of(&file)), "{when}: {reply}");
+        };
+        control.put("whole", &bytes);
+        hash(&mut control, "whole");
+        control.break_off("broken", &bytes[..part]);
+        control.expect("SIZE broken", &format!("213 {PART}"));
+        control.expect(&format!("REST {PART}"), "350");
+        control.put("broken", &bytes[part..]);
+        hash(&mut control, "broken");
+    }
+}

@@ -378,7 +378,7 @@ impl Disk {
         match self.fs.put(&writing.path, bytes, &writing.options) {
             Ok(true) => Ok(Outcome::Committed {
                 size,
-                digest: is,
+                digest: Some(is),
                 durability: Durability::Full,
             }),
             Ok(false) => Ok(Outcome::Skipped),

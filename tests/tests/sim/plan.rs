@@ -155,8 +155,7 @@ impl PutReq {
                     _ => IfExists::Newer,
                 },
                 resume,
-                start: None,
-                owner: None,
+                ..CreateOptions::default()
             },
             wrong_size,
             digest: match rng.u32(..8) {

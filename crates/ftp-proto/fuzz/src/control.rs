@@ -8,7 +8,7 @@ use std::time::{Duration, Instant};
 use ftp_proto::path::check_name;
 use ftp_proto::rfc959::{Config, Rfc959, Security};
 use ftp_proto::session::{
-    Action, Appetite, Channel, Dialect, DiskOp, Entry, Fault, FaultKind, Input, JobId,
+    Action, Appetite, Channel, Dialect, Digesting, DiskOp, Entry, Fault, FaultKind, Input, JobId,
     LoginOutcome, Meta, Outcome,
 };
 use ftp_proto::{Digest, Kind, Limits};
@@ -58,6 +58,7 @@ impl Control {
             implicit_tls: false,
             data_tls: Security::Off,
             read_only: false,
+            digesting: Digesting::Upload,
         };
         let mut control = Self {
             machine: Rfc959::new(Arc::new(config), now),
@@ -185,7 +186,7 @@ fn usual(op: &DiskOp) -> Outcome {
         DiskOp::Rename { .. } | DiskOp::Remove { .. } => Outcome::Ended,
         DiskOp::Commit { .. } => Outcome::Committed {
             size: 0,
-            digest: Digest([0; 32]),
+            digest: Some(Digest([0; 32])),
             durability: ftp_proto::Durability::Full,
         },
         DiskOp::Open { .. }

@@ -9,8 +9,8 @@ use std::time::{Duration, Instant};
 
 use ftp_proto::rfc959::{Config, Rfc959, Security};
 use ftp_proto::session::{
-    Action, Appetite, Channel, Content, Dialect, DiskOp, Entry, Fault, FaultKind, FileId, Input,
-    JobId, LoginOutcome, Meta, Outcome,
+    Action, Appetite, Channel, Content, Dialect, Digesting, DiskOp, Entry, Fault, FaultKind,
+    FileId, Input, JobId, LoginOutcome, Meta, Outcome,
 };
 use ftp_proto::{Digest, Durability, Kind, Limits};
 
@@ -121,6 +121,8 @@ fn play(bytes: &[u8], now: Instant) -> Vec<String> {
             Security::Offered
         },
         read_only: settings & 96 == 96,
+        // It changes what is asked of the disk, and nothing else.
+        digesting: Digesting::Upload,
     };
     let mut play = Play {
         machine: Rfc959::new(Arc::new(config), now),
@@ -392,7 +394,7 @@ fn outcome(source: &mut Source<'_>) -> Outcome {
         4 => Outcome::Created { partial: None },
         5 => Outcome::Committed {
             size: number,
-            digest,
+            digest: Some(digest),
             durability: Durability::None,
         },
         6 => {

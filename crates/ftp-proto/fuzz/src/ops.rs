@@ -443,7 +443,7 @@ fn outcome(source: &mut Source<'_>) -> Outcome {
         7 => Outcome::Continued,
         8 => Outcome::Committed {
             size: number,
-            digest,
+            digest: Some(digest),
             durability: Durability::None,
         },
         9 => Outcome::Skipped,

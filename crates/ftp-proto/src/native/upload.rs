@@ -112,8 +112,7 @@ impl Upload {
             parents: self.put.parents,
             if_exists: self.put.if_exists,
             resume: self.put.resume,
-            start: None,
-            owner: None,
+            ..CreateOptions::default()
         };
         let path = self.put.path.clone();
         fx.disk(seq, DiskOp::Create { path, options });
@@ -235,7 +234,7 @@ impl Upload {
                 self.close(seq, fx);
                 Ok(Some(Answer::ok(ReplyHead {
                     size: Some(size),
-                    sha256: Some(digest),
+                    sha256: digest,
                     durability: Some(durability),
                     ..ReplyHead::default()
                 })))

@@ -170,7 +170,8 @@ impl Rfc959 {
                 self.check_writable()?;
                 let path = self.path(argument, 553)?;
                 let start = self.start(verb == Move::Appe, &path, offset)?;
-                let upload = Upload::new(path.clone(), start, ascii);
+                let digesting = self.fx.config.digesting;
+                let upload = Upload::new(path.clone(), start, digesting, ascii);
                 (path, What::Upload(upload))
             }
             Move::Stou => {
@@ -180,7 +181,8 @@ impl Rfc959 {
                 }
                 let named = !argument.is_empty();
                 let path = self.path(if named { argument } else { UNNAMED }, 553)?;
-                let upload = Upload::unique(path.clone(), ascii);
+                let digesting = self.fx.config.digesting;
+                let upload = Upload::unique(path.clone(), digesting, ascii);
                 (path, What::Upload(upload))
             }
         };

@@ -51,7 +51,7 @@ use self::reply::Reply;
 use self::settings::Settings;
 use self::task::Task;
 use crate::Limits;
-use crate::session::{Action, Appetite, Channel, Dialect, Input};
+use crate::session::{Action, Appetite, Channel, Dialect, Digesting, Input};
 
 /// Whether control and data connections can, or must, be within TLS (RFC 4217).
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
@@ -82,6 +82,8 @@ pub struct Config {
     pub data_tls: Security,
     /// Refuse whatever changes the disk.
     pub read_only: bool,
+    /// When the SHA-256 of an upload is taken.
+    pub digesting: Digesting,
 }
 
 /// The machine of one session.

@@ -7,7 +7,7 @@ use super::effects::Effects;
 use super::folder;
 use super::progress::{self, Progress};
 use super::reply::Reply;
-use crate::session::{CreateOptions, DiskOp, FaultKind, FileId, JobId, Outcome, Start};
+use crate::session::{CreateOptions, Digesting, DiskOp, FaultKind, FileId, JobId, Outcome, Start};
 use crate::{IfExists, VPath};
 
 /// One upload.
@@ -37,10 +37,11 @@ enum State {
 
 impl Upload {
     /// `STOR` and `APPE`: what breaks is kept for the next attempt.
-    pub(super) fn new(path: VPath, start: Start, ascii: bool) -> Self {
+    pub(super) fn new(path: VPath, start: Start, digesting: Digesting, ascii: bool) -> Self {
         let options = CreateOptions {
             resume: true,
             start: Some(start),
+            digesting,
             ..CreateOptions::default()
         };
         Self::with(path, options, ascii)
@@ -57,9 +58,10 @@ impl Upload {
     }
 
     /// `STOU`: under `path` with a number behind it that nothing has yet.
-    pub(super) fn unique(path: VPath, ascii: bool) -> Self {
+    pub(super) fn unique(path: VPath, digesting: Digesting, ascii: bool) -> Self {
         let options = CreateOptions {
             if_exists: IfExists::Fail,
+            digesting,
             ..CreateOptions::default()
         };
         let mut upload = Self::with(path.clone(), options, ascii);

@@ -72,8 +72,21 @@ pub struct CreateOptions {
     /// Where a sender begins that can prove nothing about what was sent before; `None` for one that is asked
     /// by [`Outcome::Created`].
     pub start: Option<Start>,
+    /// When its digest is taken.
+    pub digesting: Digesting,
     /// Whose upload it is, where there are users: nobody else goes on with its partial. Set by the shell.
     pub owner: Option<String>,
+}
+
+/// When the SHA-256 of an upload is taken.
+#[derive(Clone, Copy, Debug, PartialEq, Eq, Default)]
+pub enum Digesting {
+    /// As its bytes come, so that it is known when the file is.
+    #[default]
+    Upload,
+    /// When somebody asks for it, by reading the file. A digest that the sender says at the commit is compared all the
+    /// same, and what is written behind the bytes of an earlier attempt is digested as it comes.
+    OnDemand,
 }
 
 /// Where an upload begins whose sender says so without a digest (RFC 3659, section 5; RFC 959, section 4.1.3).
@@ -286,8 +299,8 @@ pub enum Outcome {
     Committed {
         /// Bytes in the file.
         size: u64,
-        /// SHA-256 of the file.
-        digest: Digest,
+        /// SHA-256 of the file, if it was taken.
+        digest: Option<Digest>,
         /// How safe it is now.
         durability: Durability,
     },

@@ -48,8 +48,8 @@ use std::net::SocketAddr;
 use std::time::Instant;
 
 pub use disk::{
-    Algorithm, Content, CreateOptions, DiskOp, Entry, Fault, FaultKind, Meta, Outcome, Partial,
-    Start,
+    Algorithm, Content, CreateOptions, Digesting, DiskOp, Entry, Fault, FaultKind, Meta, Outcome,
+    Partial, Start,
 };
 pub use login::LoginOutcome;
 pub use report::{TransferReport, Verb};

@@ -24,7 +24,7 @@ use std::time::{Duration, Instant};
 use ftp_proto::Limits;
 use ftp_proto::rfc959::{Config, Rfc959, Security};
 use ftp_proto::session::{
-    Action, Appetite, Channel, Dialect, Fault, FileId, Input, JobId, LoginOutcome,
+    Action, Appetite, Channel, Dialect, Digesting, Fault, FileId, Input, JobId, LoginOutcome,
 };
 
 use crate::disk::{fault_kind, operation, parse_outcome};
@@ -75,6 +75,7 @@ impl Scene {
             implicit_tls: false,
             data_tls: Security::Offered,
             read_only: false,
+            digesting: Digesting::Upload,
         };
         let mut deaf = false;
         for setting in settings.split_whitespace() {
@@ -386,6 +387,7 @@ fn set(config: &mut Config, setting: &str) {
         "deaf" => {}
         "open" => config.login = false,
         "read_only" => config.read_only = true,
+        "on_demand" => config.digesting = Digesting::OnDemand,
         "implicit" => config.implicit_tls = true,
         "tls" => config.tls = security(value),
         "data_tls" => config.data_tls = security(value),

@@ -3,7 +3,7 @@
 use std::fmt::Write as _;
 
 use ftp_proto::session::{
-    Content, CreateOptions, DiskOp, Entry, Fault, FaultKind, Meta, Outcome, Partial,
+    Content, CreateOptions, Digesting, DiskOp, Entry, Fault, FaultKind, Meta, Outcome, Partial,
 };
 use ftp_proto::{Digest, Durability, Kind, VPath};
 
@@ -80,6 +80,9 @@ fn creation(path: &VPath, options: &CreateOptions) -> String {
     if let Some(start) = options.start {
         write!(line, " start={start:?}").unwrap();
     }
+    if options.digesting != Digesting::Upload {
+        line.push_str(" undigested");
+    }
     if options.if_exists != ftp_proto::IfExists::Replace {
         write!(line, " if_exists={:?}", options.if_exists).unwrap();
     }
@@ -126,7 +129,7 @@ pub(crate) fn parse_outcome(text: &str) -> Outcome {
         "continued" => Outcome::Continued,
         "committed" => Outcome::Committed {
             size: number(1),
-            digest,
+            digest: Some(digest),
             durability: Durability::Full,
         },
         "skipped" => Outcome::Skipped,

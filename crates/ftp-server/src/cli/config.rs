@@ -186,6 +186,7 @@ fn ftp(settings: &Settings) -> FtpConfig {
         masquerade: settings.ftp_masquerade.clone(),
         active: settings.ftp_active,
         resume: settings.ftp_data_tls_resume,
+        digesting: settings.ftp_digests,
         plaintext: settings.allow_plaintext,
     }
 }

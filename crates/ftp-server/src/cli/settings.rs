@@ -18,7 +18,7 @@ use super::kind::{
 use super::kind_ftp::{Masquerades, MaybeAddresses, PortRange};
 use crate::sandbox::Mode;
 use crate::sandbox::account::Account;
-use crate::server::{Masquerade, Oldest, Resume, TlsOn};
+use crate::server::{Digesting, Masquerade, Oldest, Resume, TlsOn};
 
 /// When a new value is obeyed.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
@@ -216,6 +216,9 @@ settings! {
     /// Whether FTP's data connections have to resume the TLS session of their control connection: `require`, or nobody proves that they belong
     /// to the same client; `prefer`, they may; `off`, nobody looks.
     ftp_data_tls_resume: Resume = RESUME, "require", Restart;
+    /// When the SHA-256 of what standard FTP uploads is taken: `upload`, as its bytes come, so that `HASH` has it without reading; `on-demand`,
+    /// when `HASH` asks, by reading the file: uploads cost less processor, and are whole and as durable all the same.
+    ftp_digests: Digesting = DIGESTS, "upload", Restart;
     /// The folder for what the server makes and keeps; `auto` is `$STATE_DIRECTORY`, `$XDG_STATE_HOME/ftp-server` or
     /// `~/.local/state/ftp-server`.
     state_dir: Option<PathBuf> = MaybePath { absent: "auto" }, "auto", Restart;
@@ -247,6 +250,11 @@ const RESUME: Words<Resume> = Words(&[
     ("require", Resume::Require),
     ("prefer", Resume::Prefer),
     ("off", Resume::Off),
+]);
+
+const DIGESTS: Words<Digesting> = Words(&[
+    ("upload", Digesting::Upload),
+    ("on-demand", Digesting::OnDemand),
 ]);
 
 const VERSIONS: Words<Oldest> = Words(&[("1.2", Oldest::Tls12), ("1.3", Oldest::Tls13)]);

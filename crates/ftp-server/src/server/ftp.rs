@@ -8,6 +8,7 @@ use std::time::Instant;
 
 use ftp_proto::rfc959::{self, Rfc959};
 use ftp_proto::session::Dialect;
+pub use ftp_proto::session::Digesting;
 use ftp_tls::ALPN_FTP;
 use ipnet::IpNet;
 
@@ -40,6 +41,8 @@ pub struct FtpConfig {
     pub active: bool,
     /// Whether a data connection has to resume the TLS session of its control connection.
     pub resume: Resume,
+    /// When the SHA-256 of an upload is taken.
+    pub digesting: Digesting,
     /// Beyond loopback, too, clients may go without TLS.
     pub plaintext: bool,
 }
@@ -54,6 +57,7 @@ impl Default for FtpConfig {
             masquerade: Vec::new(),
             active: true,
             resume: Resume::Require,
+            digesting: Digesting::Upload,
             plaintext: false,
         }
     }

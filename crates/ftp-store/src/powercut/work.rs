@@ -3,7 +3,7 @@
 use std::collections::{BTreeMap, BTreeSet};
 
 use fastrand::Rng;
-use ftp_proto::session::{CreateOptions, DiskOp, JobId, Outcome};
+use ftp_proto::session::{CreateOptions, Digesting, DiskOp, JobId, Outcome};
 use ftp_proto::{Digest, Durability, VPath};
 use sha2::{Digest as _, Sha256};
 
@@ -159,6 +159,10 @@ impl Work {
             size: Some(size as u64),
             parents: true,
             resume: rng.bool(),
+            digesting: match rng.bool() {
+                true => Digesting::Upload,
+                false => Digesting::OnDemand,
+            },
             ..CreateOptions::default()
         };
         let path = path.to_owned();

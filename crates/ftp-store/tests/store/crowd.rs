@@ -79,7 +79,7 @@ fn whoever_wins_the_file_is_whole() {
                             let file = &files[rng.usize(..files.len())];
                             match attempt(case, file, &mut rng) {
                                 Some(Outcome::Committed { digest, .. }) => {
-                                    assert_eq!(digest, sha256(file));
+                                    assert_eq!(digest, Some(sha256(file)));
                                     stored += 1;
                                 }
                                 Some(other) => assert_eq!(fault(other).kind, FaultKind::Busy),

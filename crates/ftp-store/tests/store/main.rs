@@ -19,6 +19,7 @@ mod jail;
 mod list;
 mod names;
 mod near;
+mod ondemand;
 mod quota;
 mod race;
 mod read;

@@ -55,7 +55,7 @@ fn every_size_of_round_answers_each_in_its_place() {
                     done.outcomes[1].1,
                     Outcome::Committed {
                         size: n as u64 * 10,
-                        digest: sha256(&content(n)),
+                        digest: Some(sha256(&content(n))),
                         durability
                     }
                 );

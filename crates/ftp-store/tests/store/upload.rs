@@ -21,7 +21,7 @@ fn every_size_arrives_whole_at_every_level() {
             let name = format!("f{len}");
             let committed = Outcome::Committed {
                 size: len as u64,
-                digest: sha256(&bytes),
+                digest: Some(sha256(&bytes)),
                 durability,
             };
             for size in [None, Some(len as u64)] {

@@ -177,7 +177,7 @@ impl Session {
                 self.committed += 1;
                 Outcome::Committed {
                     size: self.file_bytes,
-                    digest,
+                    digest: Some(digest),
                     durability: Durability::None,
                 }
             }
