@@ -218,7 +218,11 @@ fn who_is_removed_is_cut_in_the_midst_of_a_transfer() {
     anna.is_closed();
     println!("who was removed is cut after {:?}", asked.elapsed());
     eventually("the file is read", SOON, || {
-        server.log().contains("configuration reloaded")
+        let log = server.log();
+        let line = log
+            .lines()
+            .find(|line| line.contains("configuration reloaded"));
+        line.is_some_and(|line| line.contains("\"users\":1"))
     });
     assert_eq!(bert.get("in/f").unwrap(), b"secret");
     assert_eq!(code(&bert.put("in/f", b"over")), "denied");

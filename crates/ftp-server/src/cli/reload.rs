@@ -57,7 +57,12 @@ impl Reload {
                 }
                 self.level.set(config.log_level);
                 self.current = next;
-                tracing::info!(changed = %changed.join(" "), "configuration reloaded");
+                let users = config
+                    .server
+                    .users
+                    .as_ref()
+                    .map(|users| users.iter().count());
+                tracing::info!(changed = %changed.join(" "), users, "configuration reloaded");
                 for setting in kept {
                     tracing::warn!(%setting, "changed in the configuration, but needs a restart: the old value stays");
                 }
