@@ -275,6 +275,9 @@ fn a_rename_needs_both_ends_and_gives_no_right_that_was_not_there() {
                     Err(fault) => {
                         assert!(!expected, "{case:?} refuses {op:?}: {}", fault.detail);
                         assert_eq!(fault.kind, FaultKind::Denied);
+                        // The right comes first, at either end, whatever else is wrong.
+                        let lacks = fault.detail.contains("lacks the right `rename`");
+                        assert_eq!(lacks, !both.has(Right::Rename), "{case:?} {op:?}");
                     }
                 }
             }
@@ -463,6 +466,24 @@ fn outcomes_show_no_more_than_may_be_seen() {
         let there = stat.review(Outcome::Found(meta(kind)));
         assert_eq!(there, missing, "a file looks as if it were not there");
     }
+    // Nor does the size tell: of who asks there is only what broke of an upload of their own.
+    let [_, size] = looks("in/x").map(|op| judge(&op));
+    let sized = |kind: Option<Kind>, kept| {
+        let found = kind.map(meta);
+        size.review(Outcome::Sized { found, kept })
+    };
+    for kept in [None, Some(3)] {
+        let absent = sized(None, kept);
+        for kind in [Kind::File, Kind::Link, Kind::Other] {
+            assert_eq!(sized(Some(kind), kept), absent, "{kind:?} {kept:?}");
+        }
+        let found = Some(meta(Kind::Dir));
+        assert_eq!(
+            sized(Some(Kind::Dir), kept),
+            Outcome::Sized { found, kept }
+        );
+    }
+    assert_eq!(sized(None, None), missing);
     let list = judge(&list(""));
     let entries: [Entry; 3] = ["in", "inner", "secret"].map(|name| Entry {
         name: name.to_owned(),
