@@ -478,10 +478,7 @@ fn outcomes_show_no_more_than_may_be_seen() {
             assert_eq!(sized(Some(kind), kept), absent, "{kind:?} {kept:?}");
         }
         let found = Some(meta(Kind::Dir));
-        assert_eq!(
-            sized(Some(Kind::Dir), kept),
-            Outcome::Sized { found, kept }
-        );
+        assert_eq!(sized(Some(Kind::Dir), kept), Outcome::Sized { found, kept });
     }
     assert_eq!(sized(None, None), missing);
     let list = judge(&list(""));
