@@ -251,12 +251,35 @@ fn log_ins() {
         by_certificate("CN=anna"),
         Verdict::Refused(Refusal::Unknown)
     );
+    let off = good().replace("name = \"machine\"", "name = \"machine\"\nenabled = false");
+    let off = Users::parse(&off).unwrap();
+    assert_eq!(
+        off.check_certificate("CN=machine", far),
+        Verdict::Refused(Refusal::Disabled)
+    );
+    // Even where somebody hashed it, an empty password opens nothing.
+    let nothing = Password::new("").unwrap();
+    let hash = Hash::make(&nothing, Cost::default()).unwrap();
+    let users = Users::parse(&passwd(&good(), "ben", &hash).unwrap()).unwrap();
+    assert_eq!(
+        users.check("ben", &nothing, far, &mut scratch),
+        Verdict::Refused(Refusal::WrongPassword)
+    );
 }
 
 #[test]
 fn an_unknown_name_costs_what_a_known_one_costs() {
     let users = Users::parse(&good()).unwrap();
     let known = Hash::parse(HASH).unwrap().cost();
+    // The memory that was worked on tells how much work it was: as much, whatever the refusal.
+    let wrong = Password::new("wrong").unwrap();
+    for name in ["anna", "ben", "nobody", "", "off", "machine"] {
+        let mut scratch = Scratch::default();
+        let verdict = users.check(name, &wrong, ip("192.0.2.1"), &mut scratch);
+        assert!(matches!(verdict, Verdict::Refused(_)), "{name}");
+        let worked = format!("Scratch({} KiB)", known.memory_kib);
+        assert_eq!(format!("{scratch:?}"), worked, "{name}: {verdict:?}");
+    }
     for name in ["nobody", "root", "", "machine", &"x".repeat(9999)] {
         assert_eq!(users.likely_cost(name), known, "{name}");
     }
