@@ -101,7 +101,9 @@ impl Rfc959 {
             What::Upload(upload) => upload.done(job, outcome, file, &mut self.fx),
             What::Listing(pages) => pages.done(job, outcome, file, &mut self.fx),
         };
-        transfer.bytes += self.fx.unsent_data() - before;
+        transfer.bytes = transfer
+            .bytes
+            .saturating_add(self.fx.unsent_data() - before);
         match progress {
             Ok(Progress::Prepared(reply)) => {
                 if transfer.stage == Stage::Preparing {

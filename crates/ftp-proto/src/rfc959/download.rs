@@ -81,25 +81,26 @@ impl Download {
             self.body = Body::Closed;
             return Err(refused(outcome));
         };
-        let len = match content {
-            Some(content) => {
-                let len = content.bytes.len() as u64;
+        let end = match content {
+            Some(mut content) => {
+                let end = content.bytes.len();
+                let before = usize::try_from(self.offset).unwrap_or(usize::MAX);
+                content.bytes.drain(..before.min(end));
                 self.body = Body::Whole(content.bytes);
-                len
+                end as u64
             }
             None => {
-                let end = meta.size;
                 self.body = Body::Range(Range {
-                    asked: self.offset.min(end),
-                    end,
+                    asked: self.offset.min(meta.size),
+                    end: meta.size,
                     warming: VecDeque::new(),
                 });
-                let Some(len) = end.checked_sub(self.offset) else {
-                    let words = format!("REST {} is behind the end, {end}", self.offset);
-                    return Err((Reply::new(554, words), "bad_range"));
-                };
-                len
+                meta.size
             }
+        };
+        let Some(len) = end.checked_sub(self.offset) else {
+            let words = format!("REST {} is behind the end, {end}", self.offset);
+            return Err((Reply::new(554, words), "bad_range"));
         };
         let mode = if self.ascii {
             "image (TYPE A changes no file)"

@@ -91,7 +91,7 @@ impl Transfer {
             What::Listing(pages) => pages.advance(self.file, fx),
             What::Upload(_) => Progress::Going,
         };
-        self.bytes += fx.unsent_data() - before;
+        self.bytes = self.bytes.saturating_add(fx.unsent_data() - before);
         progress
     }
 
