@@ -12,6 +12,8 @@ mod bandwidth;
 mod bans;
 #[path = "e2e/config.rs"]
 mod config;
+#[path = "e2e/few.rs"]
+mod few;
 #[path = "e2e/large.rs"]
 mod large;
 #[path = "e2e/lifecycle.rs"]

@@ -391,9 +391,11 @@ impl Observer for Last {
         let result = match event {
             Event::Done(_, outcome) => Ok((*outcome).clone()),
             Event::Failed(_, error) | Event::Stopped(error) => Err(error.again()),
-            Event::Begin(_) | Event::Position(..) | Event::Skipped { .. } | Event::Retry { .. } => {
-                return;
-            }
+            Event::Begin(_)
+            | Event::Position(..)
+            | Event::Skipped { .. }
+            | Event::KeptOut(_)
+            | Event::Retry { .. } => return,
         };
         *self.0.lock().unwrap_or_else(PoisonError::into_inner) = Some(result);
     }

@@ -14,7 +14,7 @@ use crate::download::{Download, Downloader, GetOptions, Out, SPLIT_BYTES, Sink, 
 use crate::error::{Error, Result};
 use crate::local::{Folder, Found, walk};
 use crate::options::Options;
-use crate::remote::Lister;
+use crate::remote::{Lister, Walked};
 use crate::retry::Backoff;
 use crate::session::Session;
 use crate::transfer::{Context, Event, Item, Observer, Queue, Summary, Way, run};
@@ -124,7 +124,11 @@ fn find(
     source: PutSource,
     put: &PutOptions,
 ) -> Result<()> {
-    let push = |what, remote| queue.push(Upload::new(what, remote), context.cancel);
+    // No finder of uploads helps: none comes back.
+    let push = |what, remote| {
+        let pushed = queue.push(Upload::new(what, remote), context.cancel);
+        pushed.map(drop)
+    };
     let path = match source.local {
         LocalSource::Stream(stream) => {
             return push(What::Stream(Some(stream)), source.remote);
@@ -191,8 +195,8 @@ fn fail(context: &Context<'_>, local: String, remote: &str, error: Error) -> Res
 
 /// Gets files and trees.
 ///
-/// `client` is a connection that is there already; with trees it lists, and others carry the files. Large
-/// files that are to come over several streams come last, one after the other.
+/// `client` is a connection that is there already; with trees it lists, and others carry the files, unless the server has no
+/// room for others. Large files that are to come over several streams come last, one after the other.
 pub fn get_all(
     options: &Options,
     cancel: &Cancel,
@@ -258,8 +262,12 @@ fn get_usual(
     } else {
         options.connections.max(1)
     };
-    let queue = Queue::new(workers);
-    let mut lister_session = if trees { first.take() } else { None };
+    let queue = if trees {
+        Queue::helped(workers)
+    } else {
+        Queue::new(workers)
+    };
+    let lister_session = if trees { first.take() } else { None };
     if let Some(session) = &lister_session {
         context.note_met(session);
     }
@@ -269,50 +277,51 @@ fn get_usual(
             let queue = &queue;
             scope.spawn(move || run(context, queue, &mut Downloader::new(context, *get), session));
         }
+        let mut finder = Finder {
+            context,
+            queue: &queue,
+            get,
+            session: lister_session,
+        };
         let mut lister = Lister::new(context, &queue);
         for source in sources {
-            if want(context, &queue, &mut lister, source, get.verify).is_err() {
+            if want(&mut finder, &mut lister, source).is_err() {
                 break;
             }
         }
-        if let Err(error) = list(context, &mut lister, &mut lister_session)
+        if let Err(error) = finder.list(&mut lister)
             && !lister.is_stopped()
         {
             context.stopped(error);
         }
         queue.close();
+        // Broken off: the workers tell.
+        while queue.wait_crew(context.cancel).unwrap_or(false) {
+            finder.carry();
+        }
     });
 }
 
 /// Puts a file into the queue, or a tree into the lister.
-fn want(
-    context: &Context<'_>,
-    queue: &Queue<Download>,
-    lister: &mut Lister<'_>,
-    source: GetSource,
-    verify: bool,
-) -> Result<()> {
+fn want(finder: &mut Finder<'_>, lister: &mut Lister<'_>, source: GetSource) -> Result<()> {
+    let (context, verify) = (finder.context, finder.get.verify);
     let failed = |local: String, error: Error| -> Result<()> {
         fail_get(context, local, &source.remote, error);
         context.cancel.check()
     };
-    let stream = |out| {
+    let mut stream = |out| {
         let mut task = Download::new(source.remote.clone(), Target::Stream, source.size);
         task.sink = Some(Sink::new(out, verify));
-        queue.push(task, context.cancel)
+        finder.push(task)
     };
     match source.local {
         LocalTarget::Stream(to) => stream(Out::Stream(to)),
         LocalTarget::Nothing => stream(Out::Nothing),
         LocalTarget::File(path) => match Folder::of(&path) {
-            Ok((folder, name)) => queue.push(
-                Download::new(
-                    source.remote.clone(),
-                    Target::File { folder, name },
-                    source.size,
-                ),
-                context.cancel,
-            ),
+            Ok((folder, name)) => {
+                let target = Target::File { folder, name };
+                finder.push(Download::new(source.remote.clone(), target, source.size))
+            }
             Err(error) => failed(path.display().to_string(), error),
         },
         LocalTarget::Folder(path) => match Folder::make(&path) {
@@ -337,34 +346,63 @@ fn fail_get(context: &Context<'_>, local: String, remote: &VPath, error: Error) 
     context.tally.failed(error);
 }
 
-/// Lists, connecting anew where the connection breaks.
-fn list(
-    context: &Context<'_>,
-    lister: &mut Lister<'_>,
-    session: &mut Option<Session>,
-) -> Result<()> {
-    let mut backoff = Backoff::new(context.options.retries);
-    let mut achieved = lister.progress();
-    while !lister.is_done() {
-        let result = match session.take() {
-            Some(live) => Ok(live),
-            None => Session::connect(context.options, context.cancel),
+/// Who finds what is to be got: over a connection of its own, with which it helps where the server has room for no other.
+struct Finder<'a> {
+    context: &'a Context<'a>,
+    queue: &'a Queue<Download>,
+    get: &'a GetOptions,
+    session: Option<Session>,
+}
+
+impl Finder<'_> {
+    fn push(&mut self, task: Download) -> Result<()> {
+        let mut held = Some(task);
+        while let Some(task) = held.take() {
+            held = self.queue.push(task, self.context.cancel)?;
+            if held.is_some() {
+                self.carry();
+            }
         }
-        .and_then(|mut live| {
-            let result = lister.walk(&mut live);
-            context.note_met(&live);
-            result
-        });
-        if let Err(error) = result {
-            if lister.is_stopped() {
-                return Err(error);
-            }
-            if lister.progress() > achieved {
-                achieved = lister.progress();
-                backoff.reset();
-            }
-            context.pause(&mut backoff, error)?;
+        Ok(())
+    }
+
+    /// Carries what is in the queue, if nobody else does.
+    fn carry(&mut self) {
+        if let Some(all) = self.queue.take_over() {
+            let mut mover = Downloader::new(self.context, *self.get);
+            self.session = run(self.context, &all, &mut mover, self.session.take());
         }
     }
-    Ok(())
+
+    /// Lists, connecting anew where the connection breaks.
+    fn list(&mut self, lister: &mut Lister<'_>) -> Result<()> {
+        let context = self.context;
+        let mut backoff = Backoff::new(context.options.retries);
+        let mut achieved = lister.progress();
+        while !lister.is_done() {
+            let result = match self.session.take() {
+                Some(live) => Ok(live),
+                None => Session::connect(context.options, context.cancel),
+            }
+            .and_then(|mut live| {
+                let result = lister.walk(&mut live);
+                context.note_met(&live);
+                self.session = Some(live).filter(|_| result.is_ok());
+                result
+            });
+            match result {
+                Ok(Walked::All) => {}
+                Ok(Walked::Stuck) => self.carry(),
+                Err(error) if lister.is_stopped() => return Err(error),
+                Err(error) => {
+                    if lister.progress() > achieved {
+                        achieved = lister.progress();
+                        backoff.reset();
+                    }
+                    context.pause(&mut backoff, error)?;
+                }
+            }
+        }
+        Ok(())
+    }
 }

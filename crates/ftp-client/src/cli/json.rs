@@ -36,6 +36,10 @@ pub(super) enum Line<'a> {
         name: &'a str,
         why: &'a str,
     },
+    KeptOut {
+        #[serde(flatten)]
+        error: ErrorFields,
+    },
     Retry {
         #[serde(flatten)]
         error: ErrorFields,

@@ -314,6 +314,14 @@ impl Observer for Out {
                 let _ = self.json(&Line::Skipped { name, why });
                 self.note(&format!("left out {}: {why}", text::escape(name)));
             }
+            Event::KeptOut(error) => {
+                let error = *error;
+                let _ = self.json(&Line::KeptOut {
+                    error: error.into(),
+                });
+                let error = text::escape(&error.to_string());
+                self.note(&format!("{error}; going on over the connections there are"));
+            }
             Event::Retry {
                 error,
                 attempt,

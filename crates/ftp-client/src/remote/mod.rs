@@ -5,4 +5,4 @@ mod walk;
 
 pub use path::{RemoteArg, remote_arg};
 
-pub(crate) use walk::{Lister, page};
+pub(crate) use walk::{Lister, Walked, page};

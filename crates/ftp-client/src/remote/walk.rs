@@ -1,7 +1,7 @@
 //! `Lister`: a tree on the server as a stream of files, lists asked ahead, local folders made beneath a held one.
 //!
-//! Memory is bounded by the depth times a page: what waits is the rest of the pages above. Every name is
-//! checked before it is used; one that could climb or confuse ends that entry, not the run.
+//! Memory is bounded by the depth times a page: what waits is the rest of the pages above, and those that were asked ahead. Every
+//! name is checked before it is used; one that could climb or confuse ends that entry, not the run.
 
 use std::collections::VecDeque;
 use std::ffi::OsStr;
@@ -29,6 +29,8 @@ pub(crate) struct Lister<'a> {
     /// Folders (or their next pages) to be asked for; the last one first.
     pending: Vec<Pending>,
     asked: VecDeque<(u64, Pending)>,
+    /// Pages that are here and not handed out.
+    listed: VecDeque<Listed>,
     pages: u64,
     /// Nobody takes files any more.
     stopped: bool,
@@ -39,6 +41,24 @@ struct Pending {
     remote: VPath,
     place: Place,
     cursor: Option<String>,
+}
+
+/// A page that is here, but for what was handed out of it.
+struct Listed {
+    remote: VPath,
+    folder: Arc<Folder>,
+    entries: std::vec::IntoIter<ListEntry>,
+    /// A file for which there was no room.
+    held: Option<Download>,
+}
+
+/// How far a walk came.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub(crate) enum Walked {
+    /// To the end.
+    All,
+    /// Nobody takes files: whoever walks is to carry some, over the same connection, which is at rest.
+    Stuck,
 }
 
 /// The local folder that belongs to it.
@@ -56,6 +76,7 @@ impl<'a> Lister<'a> {
             queue,
             pending: Vec::new(),
             asked: VecDeque::new(),
+            listed: VecDeque::new(),
             pages: 0,
             stopped: false,
         }
@@ -77,7 +98,7 @@ impl<'a> Lister<'a> {
 
     /// Whether all has been listed.
     pub(crate) fn is_done(&self) -> bool {
-        self.pending.is_empty()
+        self.pending.is_empty() && self.listed.is_empty()
     }
 
     /// Whether it ended because nobody takes files any more: no connection of its own would help.
@@ -89,7 +110,7 @@ impl<'a> Lister<'a> {
     ///
     /// # Errors
     /// What ends the connection or the run.
-    pub(crate) fn walk(&mut self, session: &mut Session) -> Result<()> {
+    pub(crate) fn walk(&mut self, session: &mut Session) -> Result<Walked> {
         let result = self.rounds(session);
         for (_, pending) in self.asked.drain(..) {
             self.pending.push(pending);
@@ -97,9 +118,10 @@ impl<'a> Lister<'a> {
         result
     }
 
-    fn rounds(&mut self, session: &mut Session) -> Result<()> {
+    fn rounds(&mut self, session: &mut Session) -> Result<Walked> {
         loop {
-            while self.asked.len() < AHEAD && session.has_room() {
+            let stuck = self.hand_out()? == Walked::Stuck;
+            while !stuck && self.asked.len() < AHEAD && session.has_room() {
                 let Some(pending) = self.pending.pop() else {
                     break;
                 };
@@ -116,13 +138,13 @@ impl<'a> Lister<'a> {
                 }
             }
             let Some((id, pending)) = self.asked.pop_front() else {
-                return Ok(());
+                return Ok(if stuck { Walked::Stuck } else { Walked::All });
             };
             let page = page(session, id);
             match page {
                 Ok((entries, cursor)) => {
                     self.pages += 1;
-                    self.take(pending, entries, cursor)?;
+                    self.take(pending, entries, cursor);
                 }
                 Err(Error::Remote(body)) => self.failed(&pending.remote, Error::Remote(body)),
                 Err(error) => {
@@ -133,13 +155,8 @@ impl<'a> Lister<'a> {
         }
     }
 
-    /// Files go into the queue, folders wait, the next page waits behind them.
-    fn take(
-        &mut self,
-        pending: Pending,
-        entries: Vec<ListEntry>,
-        cursor: Option<String>,
-    ) -> Result<()> {
+    /// A page is here: its entries wait to be handed out, the next page waits behind them.
+    fn take(&mut self, pending: Pending, entries: Vec<ListEntry>, cursor: Option<String>) {
         let folder = match pending.place {
             Place::Open(folder) => Ok(folder),
             Place::In(parent) => parent.make_child(last_name(&pending.remote)),
@@ -148,14 +165,14 @@ impl<'a> Lister<'a> {
             Ok(folder) => folder,
             Err(error) => {
                 self.failed(&pending.remote, error);
-                return Ok(());
+                return;
             }
         };
         if let Some(cursor) = cursor {
             if pending.cursor.as_ref() >= Some(&cursor) {
                 let error = Error::Protocol("a listing that does not get any further".into());
                 self.failed(&pending.remote, error);
-                return Ok(());
+                return;
             }
             self.pending.push(Pending {
                 remote: pending.remote.clone(),
@@ -163,24 +180,61 @@ impl<'a> Lister<'a> {
                 cursor: Some(cursor),
             });
         }
-        for entry in entries {
-            self.entry(&pending.remote, &folder, entry)?;
-        }
-        Ok(())
+        self.listed.push_back(Listed {
+            remote: pending.remote,
+            folder,
+            entries: entries.into_iter(),
+            held: None,
+        });
     }
 
-    fn entry(&mut self, parent: &VPath, folder: &Arc<Folder>, entry: ListEntry) -> Result<()> {
+    /// Files go into the queue, folders wait.
+    fn hand_out(&mut self) -> Result<Walked> {
+        while let Some(mut page) = self.listed.pop_front() {
+            let result = self.hand_out_page(&mut page);
+            if !matches!(result, Ok(Walked::All)) {
+                self.listed.push_front(page);
+                return result;
+            }
+        }
+        Ok(Walked::All)
+    }
+
+    fn hand_out_page(&mut self, page: &mut Listed) -> Result<Walked> {
+        loop {
+            if let Some(task) = page.held.take() {
+                let pushed = self.queue.push(task, self.context.cancel);
+                self.stopped |= pushed.is_err();
+                page.held = pushed?;
+                if page.held.is_some() {
+                    return Ok(Walked::Stuck);
+                }
+            }
+            let Some(entry) = page.entries.next() else {
+                return Ok(Walked::All);
+            };
+            page.held = self.entry(&page.remote, &page.folder, entry)?;
+        }
+    }
+
+    /// A file is given back, to be got.
+    fn entry(
+        &mut self,
+        parent: &VPath,
+        folder: &Arc<Folder>,
+        entry: ListEntry,
+    ) -> Result<Option<Download>> {
         let shown = || format!("{}/{}", parent.as_str(), entry.name);
         let remote = match parent.join(&entry.name) {
             Ok(remote) if !is_partial_name(OsStr::new(&entry.name)) => remote,
             Ok(_) => {
                 self.skipped(&shown(), "a name that partial downloads use");
-                return Ok(());
+                return Ok(None);
             }
             Err(error) => {
                 let error = Error::Protocol(format!("a listing names {:?}: {error}", entry.name));
                 self.fail_named(shown(), error);
-                return Ok(());
+                return Ok(None);
             }
         };
         match entry.kind {
@@ -189,31 +243,20 @@ impl<'a> Lister<'a> {
                     folder: Arc::clone(folder),
                     name: entry.name.into(),
                 };
-                let task = Download::new(remote, target, Some(entry.size));
-                let pushed = self.queue.push(task, self.context.cancel);
-                self.stopped |= pushed.is_err();
-                pushed
+                return Ok(Some(Download::new(remote, target, Some(entry.size))));
             }
             Kind::Dir if self.pending.len() >= PENDING_MOST => {
-                Err(Error::Protocol("listings without an end".into()))
+                return Err(Error::Protocol("listings without an end".into()));
             }
-            Kind::Dir => {
-                self.pending.push(Pending {
-                    remote,
-                    place: Place::In(Arc::clone(folder)),
-                    cursor: None,
-                });
-                Ok(())
-            }
-            Kind::Link => {
-                self.skipped(&shown(), "a symbolic link");
-                Ok(())
-            }
-            Kind::Other => {
-                self.skipped(&shown(), "neither a file nor a folder");
-                Ok(())
-            }
+            Kind::Dir => self.pending.push(Pending {
+                remote,
+                place: Place::In(Arc::clone(folder)),
+                cursor: None,
+            }),
+            Kind::Link => self.skipped(&shown(), "a symbolic link"),
+            Kind::Other => self.skipped(&shown(), "neither a file nor a folder"),
         }
+        Ok(None)
     }
 
     fn skipped(&self, name: &str, why: &str) {

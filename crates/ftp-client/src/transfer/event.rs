@@ -87,6 +87,8 @@ pub enum Event<'a> {
         /// Why.
         why: &'a str,
     },
+    /// The server takes no more connections from us for now; the run goes on over those it has. Told once in a run.
+    KeptOut(&'a Error),
     /// Something is tried again after a wait.
     Retry {
         /// What went wrong.

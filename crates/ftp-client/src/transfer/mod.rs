@@ -2,6 +2,7 @@
 //!
 //! It knows neither files nor verbs; [`Mover`]s (uploads, downloads) do.
 
+mod crew;
 mod event;
 mod queue;
 mod tally;

@@ -1,14 +1,19 @@
 //! `Queue`: tasks on their way from the one who finds them to the workers. Bounded: a tree never piles up.
+//!
+//! It knows how the workers stand ([`Crew`]), so that the finder need not wait for those that the server keeps out.
 
 use std::collections::VecDeque;
 use std::sync::{Condvar, Mutex, MutexGuard, PoisonError};
-use std::time::Duration;
+use std::time::{Duration, Instant};
 
+use super::crew::{Crew, Standing};
 use crate::cancel::Cancel;
 use crate::error::{Error, Result};
 
 /// Tasks that wait at most.
 const BOUND: usize = 128;
+/// A finder that helps waits so long for workers that are still to be let in: they may wait for a place that is its own.
+const PATIENCE: Duration = Duration::from_secs(1);
 /// How often a waiter looks at the cancel switch.
 const TICK: Duration = Duration::from_millis(100);
 
@@ -28,7 +33,7 @@ struct State<T> {
     /// No more will come.
     closed: bool,
     /// Workers that may still take something.
-    takers: usize,
+    crew: Crew,
     /// Workers that wait for a task.
     starving: usize,
     /// Whether the finder waits for room.
@@ -49,11 +54,20 @@ pub(crate) enum Take<T> {
 impl<T> Queue<T> {
     /// A queue for so many workers.
     pub(crate) fn new(takers: usize) -> Self {
+        Self::with(Crew::new(takers, false))
+    }
+
+    /// The same, whose finder has a connection of its own and helps while all workers are kept out.
+    pub(crate) fn helped(takers: usize) -> Self {
+        Self::with(Crew::new(takers, true))
+    }
+
+    fn with(crew: Crew) -> Self {
         Self {
             state: Mutex::new(State {
                 items: VecDeque::new(),
                 closed: false,
-                takers,
+                crew,
                 starving: 0,
                 blocked: false,
             }),
@@ -62,15 +76,16 @@ impl<T> Queue<T> {
         }
     }
 
-    /// Puts a task in, waiting for room.
+    /// Puts a task in, waiting for room. It comes back if the finder is to help: there is no room, and nobody to make any.
     ///
     /// # Errors
     /// [`Error::Interrupted`]; [`Error::Lost`] if no worker is left.
-    pub(crate) fn push(&self, item: T, cancel: &Cancel) -> Result<()> {
+    pub(crate) fn push(&self, item: T, cancel: &Cancel) -> Result<Option<T>> {
         let mut state = self.lock();
+        let mut since = None;
         loop {
             cancel.check()?;
-            if state.takers == 0 {
+            if state.crew.is_gone() {
                 return Err(Error::Lost("no connection is left".into()));
             }
             if state.items.len() < BOUND {
@@ -79,10 +94,52 @@ impl<T> Queue<T> {
                 if state.starving > 0 {
                     self.filled.notify_one();
                 }
-                return Ok(());
+                return Ok(None);
+            }
+            let since = since.get_or_insert_with(Instant::now);
+            if state.crew.wants_help(since.elapsed() >= PATIENCE) {
+                return Ok(Some(item));
             }
             state.blocked = true;
-            state = wait(&self.drained, state);
+            state = wait(&self.drained, state, TICK);
+            state.blocked = false;
+        }
+    }
+
+    /// For a finder that helps: what is in it, as a queue that has ended, if nobody else takes anything.
+    pub(crate) fn take_over(&self) -> Option<Self> {
+        let mut state = self.lock();
+        if state.items.is_empty() || !state.crew.wants_help(true) {
+            return None;
+        }
+        let all = Self::new(1);
+        {
+            let mut other = all.lock();
+            other.items = std::mem::take(&mut state.items);
+            other.closed = true;
+        }
+        // Who waits for work or for room learns how it stands.
+        self.filled.notify_all();
+        Some(all)
+    }
+
+    /// For a finder that helps: waits until what is in it is somebody's, or the finder's own (`true`).
+    ///
+    /// # Errors
+    /// [`Error::Interrupted`].
+    pub(crate) fn wait_crew(&self, cancel: &Cancel) -> Result<bool> {
+        let mut state = self.lock();
+        let since = Instant::now();
+        loop {
+            cancel.check()?;
+            if state.items.is_empty() || state.crew.is_carrying() || state.crew.is_gone() {
+                return Ok(false);
+            }
+            if state.crew.wants_help(since.elapsed() >= PATIENCE) {
+                return Ok(true);
+            }
+            state.blocked = true;
+            state = wait(&self.drained, state, TICK);
             state.blocked = false;
         }
     }
@@ -93,24 +150,63 @@ impl<T> Queue<T> {
         self.filled.notify_all();
     }
 
-    /// A worker takes nothing any more.
-    pub(crate) fn leave(&self) {
-        let mut state = self.lock();
-        state.takers = state.takers.saturating_sub(1);
+    /// A worker stands otherwise from now on.
+    pub(crate) fn stand(&self, from: &mut Standing, to: Standing) {
+        if *from != to {
+            self.lock().crew.change(*from, to);
+            *from = to;
+            self.drained.notify_all();
+        }
+    }
+
+    /// A worker takes nothing any more; because it `failed`, or as there is nothing.
+    pub(crate) fn leave(&self, from: Standing, failed: bool) {
+        self.lock().crew.leave(from, failed);
         self.drained.notify_all();
     }
 
     /// Whether others take from it too.
     pub(crate) fn is_shared(&self) -> bool {
-        self.lock().takers > 1
+        self.lock().crew.is_shared()
+    }
+
+    /// Whether somebody carries what is in it.
+    pub(crate) fn is_carried(&self) -> bool {
+        let crew = &self.lock().crew;
+        crew.is_carrying() || crew.is_helped()
+    }
+
+    /// Whether somebody carries, or may be about to.
+    pub(crate) fn is_hopeful(&self) -> bool {
+        self.lock().crew.is_hopeful()
     }
 
     /// A worker takes nothing any more, if others still do: `false` if it is the last.
-    pub(crate) fn leave_to_others(&self) -> bool {
+    pub(crate) fn leave_to_others(&self, from: Standing) -> bool {
         let mut state = self.lock();
-        let others = state.takers > 1;
-        state.takers -= usize::from(others);
+        let others = state.crew.is_shared();
+        if others {
+            state.crew.leave(from, false);
+        }
+        self.drained.notify_all();
         others
+    }
+
+    /// Waits for a time, or until nothing is left to be taken.
+    ///
+    /// # Errors
+    /// [`Error::Interrupted`].
+    pub(crate) fn rest(&self, time: Duration, cancel: &Cancel) -> Result<()> {
+        let until = Instant::now() + time;
+        let mut state = self.lock();
+        loop {
+            cancel.check()?;
+            let left = until.saturating_duration_since(Instant::now());
+            if left.is_zero() || (state.closed && state.items.is_empty()) {
+                return Ok(());
+            }
+            state = wait(&self.filled, state, left.min(TICK));
+        }
     }
 
     /// The next task; with `wait` it waits until there is one or the end.
@@ -158,7 +254,7 @@ impl<T> Queue<T> {
 
     fn starve<'a>(&self, mut state: MutexGuard<'a, State<T>>) -> MutexGuard<'a, State<T>> {
         state.starving += 1;
-        let mut state = wait(&self.filled, state);
+        let mut state = wait(&self.filled, state, TICK);
         state.starving -= 1;
         state
     }
@@ -168,9 +264,13 @@ impl<T> Queue<T> {
     }
 }
 
-fn wait<'a, T>(change: &Condvar, state: MutexGuard<'a, State<T>>) -> MutexGuard<'a, State<T>> {
+fn wait<'a, T>(
+    change: &Condvar,
+    state: MutexGuard<'a, State<T>>,
+    most: Duration,
+) -> MutexGuard<'a, State<T>> {
     change
-        .wait_timeout(state, TICK)
+        .wait_timeout(state, most)
         .unwrap_or_else(PoisonError::into_inner)
         .0
 }
@@ -210,12 +310,48 @@ mod tests {
         let queue = Queue::new(1);
         let cancel = Cancel::new().unwrap();
         assert_eq!(queue.take(false, &cancel).unwrap(), Take::<u8>::Later);
-        queue.leave();
+        queue.leave(Standing::Coming, true);
         assert!(matches!(queue.push(1, &cancel), Err(Error::Lost(_))));
         cancel.cancel(2);
         assert!(matches!(
             queue.take(true, &cancel),
             Err(Error::Interrupted(2))
         ));
+    }
+
+    #[test]
+    fn a_finder_helps_where_all_are_kept_out() {
+        let cancel = Cancel::new().unwrap();
+        let queue = Queue::helped(2);
+        for number in 0..BOUND {
+            assert_eq!(queue.push(number, &cancel).unwrap(), None);
+        }
+        let mut kept = [Standing::Coming; 2];
+        queue.stand(&mut kept[0], Standing::Aboard);
+        assert!(queue.take_over().is_none(), "one carries");
+        queue.stand(&mut kept[0], Standing::KeptOut);
+        queue.stand(&mut kept[1], Standing::KeptOut);
+        assert_eq!(queue.push(7, &cancel).unwrap(), Some(7), "no room");
+        let own = queue.take_over().unwrap();
+        for number in 0..BOUND {
+            assert_eq!(own.take(true, &cancel).unwrap(), Take::Item(number));
+        }
+        assert_eq!(own.take(true, &cancel).unwrap(), Take::Done);
+        // Who is kept out for good leaves the rest to the finder, even the last one.
+        assert!(queue.leave_to_others(kept[0]) && queue.leave_to_others(kept[1]));
+        assert_eq!(queue.push(8, &cancel).unwrap(), None);
+        assert!(queue.wait_crew(&cancel).unwrap());
+        assert!(queue.take_over().is_some() && !queue.wait_crew(&cancel).unwrap());
+    }
+
+    #[test]
+    fn who_rests_is_woken_when_nothing_is_left() {
+        let cancel = Cancel::new().unwrap();
+        let queue = Queue::<u8>::new(2);
+        queue.rest(Duration::from_millis(1), &cancel).unwrap();
+        queue.close();
+        let hour = Duration::from_secs(3600);
+        queue.rest(hour, &cancel).unwrap();
+        assert!(!queue.is_carried());
     }
 }

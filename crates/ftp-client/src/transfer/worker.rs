@@ -1,10 +1,12 @@
 //! One worker: a connection, a mover that drives it, and what happens when it breaks.
 
 use std::sync::atomic::{AtomicBool, Ordering};
+use std::sync::{Mutex, PoisonError};
 use std::time::Duration;
 
 use ftp_proto::wire::Code;
 
+use super::crew::Standing;
 use super::event::{Event, ItemNumber, Observer};
 use super::queue::Queue;
 use super::tally::Tally;
@@ -28,6 +30,14 @@ pub(crate) struct Context<'a> {
     met: AtomicBool,
     /// Whether a connection has ended for good.
     stopped: AtomicBool,
+    kept_out: Mutex<KeptOut>,
+}
+
+/// Whether a worker was kept out, and whether that has been told.
+#[derive(Debug, Default)]
+struct KeptOut {
+    seen: Option<Error>,
+    told: bool,
 }
 
 impl<'a> Context<'a> {
@@ -44,6 +54,7 @@ impl<'a> Context<'a> {
             numbers: ItemNumber::default(),
             met: AtomicBool::new(false),
             stopped: AtomicBool::new(false),
+            kept_out: Mutex::default(),
         }
     }
 
@@ -59,6 +70,20 @@ impl<'a> Context<'a> {
         }
     }
 
+    /// A worker was kept out, by `error`, or let in. Told once, as soon as others carry on.
+    fn kept_out<T>(&self, error: Option<Error>, queue: &Queue<T>) {
+        let mut kept_out = self.kept_out.lock().unwrap_or_else(PoisonError::into_inner);
+        kept_out.seen = error.or_else(|| kept_out.seen.take());
+        // Asked with the lock held: who comes aboard meanwhile looks here after that.
+        if !kept_out.told
+            && let Some(error) = &kept_out.seen
+            && queue.is_carried()
+        {
+            self.tell(&Event::KeptOut(error));
+            kept_out.told = true;
+        }
+    }
+
     /// Notes whether the server has answered over this connection.
     pub(crate) fn note_met(&self, session: &Session) {
         if session.hello().is_some() {
@@ -71,19 +96,13 @@ impl<'a> Context<'a> {
     /// # Errors
     /// The failure itself if it is final, or [`Error::Interrupted`] if the wait was broken off.
     pub(crate) fn pause(&self, backoff: &mut Backoff, error: Error) -> Result<()> {
-        // A connection that was made and broke had somebody at its other end, too.
-        let met = self.met.load(Ordering::Relaxed) || matches!(error, Error::Lost(_));
-        if !error.is_transient() || !met {
-            return Err(error);
-        }
-        let asked = error.retry_after().unwrap_or_default();
-        if asked > ASKED_MOST {
-            return Err(error);
-        }
-        let Some(wait) = backoff.failed() else {
+        // A connection that was made and broke had somebody at its other end, too; so has a refusal.
+        let met =
+            self.met.load(Ordering::Relaxed) || matches!(error, Error::Lost(_) | Error::Remote(_));
+        let wait = backoff_after(backoff, &error).filter(|_| error.is_transient() && met);
+        let Some(wait) = wait else {
             return Err(error);
         };
-        let wait = wait.max(asked);
         self.tell(&Event::Retry {
             error: &error,
             attempt: backoff.attempt(),
@@ -91,6 +110,15 @@ impl<'a> Context<'a> {
         });
         Backoff::wait(wait, self.cancel)
     }
+}
+
+/// How long to wait after a failure; `None` if no longer.
+fn backoff_after(backoff: &mut Backoff, error: &Error) -> Option<Duration> {
+    let asked = error.retry_after().unwrap_or_default();
+    if asked > ASKED_MOST {
+        return None;
+    }
+    backoff.failed().map(|wait| wait.max(asked))
 }
 
 /// Moves tasks over a connection, and remembers those that are not finished.
@@ -121,8 +149,8 @@ pub(crate) trait Mover {
 /// Works until the queue has ended; `first` is a connection that is there already.
 /// Gives the connection back if it is still good.
 ///
-/// A user may have fewer connections than were asked for: a worker that the server keeps out leaves the work to the others, and
-/// only the last one fails.
+/// There may be fewer connections than were asked for, by a limit of the user or of our address: a worker that the server keeps
+/// out leaves the work to the others, looks now and then whether there is room, and only the last one fails.
 pub(crate) fn run<M: Mover>(
     context: &Context<'_>,
     queue: &Queue<M::Task>,
@@ -130,10 +158,11 @@ pub(crate) fn run<M: Mover>(
     first: Option<Session>,
 ) -> Option<Session> {
     let mut session = first;
+    let mut standing = Standing::Coming;
     let mut backoff = Backoff::new(context.options.retries);
     let mut achieved = mover.progress();
     let result = loop {
-        let failure = match attempt(context, queue, mover, &mut session) {
+        let failure = match attempt(context, queue, mover, &mut session, &mut standing) {
             Ok(()) => match mover.left() {
                 None => break Ok(()),
                 Some(error) => error,
@@ -147,22 +176,53 @@ pub(crate) fn run<M: Mover>(
             achieved = mover.progress();
             backoff.reset();
         }
-        if let Err(error) = context.pause(&mut backoff, failure) {
+        let paused = if is_kept_out(&failure) && !mover.is_loaded() && queue.is_shared() {
+            queue.stand(&mut standing, Standing::KeptOut);
+            rest(context, queue, &mut backoff, failure)
+        } else {
+            if session.is_none() {
+                queue.stand(&mut standing, Standing::Coming);
+            }
+            context.pause(&mut backoff, failure)
+        };
+        if let Err(error) = paused {
             break Err(error);
         }
     };
     let Err(error) = result else {
-        queue.leave();
+        queue.leave(standing, false);
         return session;
     };
     if mover.abandon(&error) == 0 {
-        if error.code() == Some(Code::LoginLater) && queue.leave_to_others() {
+        if is_kept_out(&error) && queue.leave_to_others(standing) {
             return session;
         }
         context.stopped(error);
     }
-    queue.leave();
+    queue.leave(standing, true);
     session
+}
+
+/// Whether the server refuses one more connection, rather than us.
+fn is_kept_out(error: &Error) -> bool {
+    matches!(error.code(), Some(Code::LoginLater | Code::Overloaded))
+}
+
+/// Waits for room at the server, or until there is nothing left to be done.
+fn rest<T>(
+    context: &Context<'_>,
+    queue: &Queue<T>,
+    backoff: &mut Backoff,
+    error: Error,
+) -> Result<()> {
+    context.kept_out(Some(error.again()), queue);
+    if !queue.is_hopeful() {
+        return context.pause(backoff, error);
+    }
+    match backoff_after(backoff, &error) {
+        Some(wait) => queue.rest(wait, context.cancel),
+        None => Err(error),
+    }
 }
 
 fn attempt<M: Mover>(
@@ -170,6 +230,7 @@ fn attempt<M: Mover>(
     queue: &Queue<M::Task>,
     mover: &mut M,
     session: &mut Option<Session>,
+    standing: &mut Standing,
 ) -> Result<()> {
     let mut live = match session.take() {
         Some(live) => live,
@@ -178,7 +239,7 @@ fn attempt<M: Mover>(
         None => {
             let mut fresh = Session::connect(context.options, context.cancel)?;
             // Who shares the work takes none before it is let in.
-            if context.options.login.is_some() && queue.is_shared() && !mover.is_loaded() {
+            if queue.is_shared() && !mover.is_loaded() {
                 let admitted = fresh.admitted().map(drop);
                 context.note_met(&fresh);
                 admitted?;
@@ -186,6 +247,8 @@ fn attempt<M: Mover>(
             fresh
         }
     };
+    queue.stand(standing, Standing::Aboard);
+    context.kept_out(None, queue);
     let result = mover.drive(&mut live, queue);
     context.note_met(&live);
     *session = Some(live);
