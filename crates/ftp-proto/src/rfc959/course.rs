@@ -174,6 +174,19 @@ impl Rfc959 {
         self.fail_transfer(&Reply::new(426, "The transfer was aborted"), "aborted", now);
     }
 
+    /// The peer moved too few bytes for too long. A file that is stored is not lost for that: its connection is.
+    pub(super) fn give_up_waiting(&mut self, now: Instant) {
+        if let Task::Transfer(transfer) = &self.task
+            && let What::Upload(upload) = &transfer.what
+            && upload.is_committed()
+        {
+            self.data.drop(&mut self.fx);
+            return self.finish_if_done(now);
+        }
+        let words = "Too few bytes moved for too long; the transfer is given up";
+        self.fail_transfer(&Reply::new(426, words), "timeout", now);
+    }
+
     /// Ends the transfer without success, unless it is past that.
     pub(super) fn fail_transfer(&mut self, reply: &Reply, outcome: &'static str, now: Instant) {
         let Task::Transfer(transfer) = &self.task else {

@@ -211,16 +211,7 @@ impl Rfc959 {
                     now,
                 );
             }
-            Some(Expired::Stall) => {
-                return self.fail_transfer(
-                    &Reply::new(
-                        426,
-                        "Too few bytes moved for too long; the transfer is given up",
-                    ),
-                    "timeout",
-                    now,
-                );
-            }
+            Some(Expired::Stall) => return self.give_up_waiting(now),
             Some(Expired::Login) => "nobody logged in for too long",
             Some(Expired::Idle) => "nothing was asked for too long",
         };
