@@ -34,16 +34,16 @@ impl Rfc959 {
         }
     }
 
-    /// A command has come. Few are heard at once in mid-transfer; the others wait for their turn.
+    /// A command has come. Few are answered at once in mid-transfer, while the peer takes what is answered; the others wait for their turn.
     fn hear(&mut self, line: Line, now: Instant) {
         let running = matches!(self.task, Task::Transfer(_));
-        let first = self.held.is_empty();
+        let at_once = running && self.held.is_empty() && self.fx.may_reply();
         match command::verb(&line) {
-            Some((Verb::Name(Name::Stat), false)) if running && first => {
+            Some((Verb::Name(Name::Stat), false)) if at_once => {
                 let status = self.status();
                 self.fx.reply(&status);
             }
-            Some((Verb::Tell(Tell::Noop), _)) if running && first => {
+            Some((Verb::Tell(Tell::Noop), _)) if at_once => {
                 self.fx.reply(&Reply::new(200, "A transfer is under way"));
             }
             // What it aborts ends now; what it answers is said in its turn.
