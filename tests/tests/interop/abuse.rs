@@ -48,7 +48,11 @@ fn active_mode_can_be_switched_off() {
     let server = server(&["--ftp-active", "off"]);
     write_random(&server.file("file"), 1, 10);
     let mut control = Control::enter(&server);
-    control.expect("PORT 127,0,0,1,200,1", "200");
+    // Somebody is there, and is not visited.
+    let here = TcpListener::bind("127.0.0.1:0").unwrap();
+    here.set_nonblocking(true).unwrap();
+    let port = here.local_addr().unwrap().port();
+    control.expect(&format!("EPRT |1|127.0.0.1|{port}|"), "200");
     control.say("RETR file");
     let first = control.reply();
     let last = if first.starts_with("150") {
@@ -57,6 +61,11 @@ fn active_mode_can_be_switched_off() {
         first
     };
     assert!(last.starts_with("425"), "{last:?}");
+    let visit = here.accept().map(|(_, from)| from);
+    let nobody = visit
+        .as_ref()
+        .is_err_and(|error| error.kind() == ErrorKind::WouldBlock);
+    assert!(nobody, "{visit:?}");
     control.expect("NOOP", "200");
 }
 
