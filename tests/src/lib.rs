@@ -19,6 +19,7 @@ pub mod proxy;
 pub mod rogue;
 pub mod server;
 pub mod terminal;
+pub mod users;
 
 pub use bystander::Bystander;
 pub use client::{Client, RUN, Ran};

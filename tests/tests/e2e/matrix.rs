@@ -3,7 +3,6 @@
 //! table of rows; what must not change is looked at on the disk after each request.
 
 use std::collections::{BTreeMap, BTreeSet};
-use std::fmt::Write as _;
 use std::fs;
 use std::os::unix::fs::symlink;
 use std::path::Path;
@@ -13,7 +12,7 @@ use ftp_proto::path::RESERVED_PREFIX;
 use ftp_proto::wire::Request;
 use ftp_tests::files::sha256;
 use ftp_tests::peer::code;
-use ftp_tests::{Options, Peer, SOON, Scratch, Server, eventually};
+use ftp_tests::{Options, Peer, SOON, Scratch, Server, eventually, users};
 use serde_json::{Value, json};
 
 use super::users::{PASSWORD, user, write};
@@ -132,18 +131,6 @@ fn furnish(folder: &Path) {
     }
 }
 
-/// The sets of rights that are tried: each alone, all but each, all.
-fn sets() -> Vec<Rights> {
-    let alone = Right::ALL.map(|right| Rights::of(&[right]));
-    let all_but = |left_out| {
-        Right::ALL
-            .into_iter()
-            .filter(move |right| *right != left_out)
-    };
-    let others = Right::ALL.map(|left_out| all_but(left_out).collect());
-    [&alone[..], &others, &[Rights::FULL]].concat()
-}
-
 /// Everything beneath a folder: what files hold, where links lead; without temp files of uploads under way.
 fn picture(dir: &Path) -> BTreeMap<String, String> {
     let mut found = BTreeMap::new();
@@ -179,17 +166,15 @@ impl Place {
         let home = Scratch::new("matrix");
         furnish(&home.join("canary"));
         let mut text = String::new();
-        let mut users = Vec::new();
-        for (number, rights) in sets().into_iter().enumerate() {
+        let mut seats = Vec::new();
+        for (number, rights) in users::sets().into_iter().enumerate() {
             let name = format!("u{number}");
-            let words: Vec<_> = rights.iter().map(|right| right.word()).collect();
-            let allow = format!("[[user.rights]]\npath = \"{rule}\"\nallow = {words:?}");
-            writeln!(text, "{}", user(home.path(), &name, &allow)).unwrap();
+            text += &user(home.path(), &name, &users::rule(rule, rights));
             for folder in ["in", "inner", "out"] {
                 furnish(&home.join(&name).join(folder));
             }
             symlink(home.join("canary"), home.join(&name).join("in/away")).unwrap();
-            users.push((name, rights));
+            seats.push((name, rights));
         }
         write(&home, &text);
         let file = home.join("users.toml").into_os_string();
@@ -198,7 +183,7 @@ impl Place {
         Self {
             home,
             server,
-            users,
+            users: seats,
         }
     }
 

@@ -1,26 +1,18 @@
 //! Quotas on the real daemon: to the byte, over sessions, over a stop, over a crash, over a reload, in both dialects.
 
-use std::fs::{self, Permissions};
+use std::fs;
 use std::io::{BufRead, BufReader, Write};
 use std::net::{SocketAddr, TcpStream};
-use std::os::unix::fs::PermissionsExt;
-use std::sync::LazyLock;
 use std::thread;
 
-use ftp_access::Password;
-use ftp_access::password::{Cost, Hash};
 use ftp_tests::peer::code;
+use ftp_tests::users::{self, PASSWORD};
 use ftp_tests::{Options, Peer, SOON, Scratch, Server, eventually};
 use rustix::process::Signal;
 use serde_json::{Value, json};
 
-const PASSWORD: &str = "correct horse";
 /// What is logged when there was no figure to be believed.
 const COUNTED: &str = "counted what is stored, for a quota";
-
-/// One hash for all: it is made slowly on purpose.
-static HASH: LazyLock<String> =
-    LazyLock::new(|| Hash::make(&Password::new(PASSWORD).unwrap(), Cost::default()).unwrap());
 
 /// A server whose only user is `anna`, and where it keeps things.
 struct Place {
@@ -36,14 +28,9 @@ impl Place {
 
     /// Writes the users file.
     fn limit(&self, limits: &str) {
-        let (hash, root) = (&*HASH, self.home.join("anna"));
-        let text = format!(
-            "[[user]]\nname = \"anna\"\npassword = \"{hash}\"\nroot = \"{}\"\npreset = \"full\"\n[user.limits]\n{limits}\n",
-            root.display()
-        );
-        let path = self.home.join("users.toml");
-        fs::write(&path, text).unwrap();
-        fs::set_permissions(&path, Permissions::from_mode(0o600)).unwrap();
+        let more = format!("preset = \"full\"\n[user.limits]\n{limits}");
+        let text = users::entry("anna", &self.home.join("anna"), &more);
+        users::write(self.home.path(), &text);
     }
 
     fn start(&self, limits: &str) -> Server {

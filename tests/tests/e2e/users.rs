@@ -1,20 +1,18 @@
 //! Users on the real daemon: who gets in, what each may do, and what becomes of them when the file changes.
 
 use std::fmt::Write as _;
-use std::fs::{self, Permissions};
-use std::os::unix::fs::{PermissionsExt, symlink};
+use std::fs;
+use std::os::unix::fs::symlink;
 use std::path::Path;
-use std::sync::LazyLock;
 use std::time::Instant;
 
-use ftp_access::Password;
-use ftp_access::password::{Cost, Hash};
 use ftp_tests::peer::code;
+use ftp_tests::users;
+pub(super) use ftp_tests::users::PASSWORD;
 use ftp_tests::{Options, Peer, SOON, Scratch, Server, eventually};
 use rustix::process::Signal;
 use serde_json::{Value, json};
 
-pub(super) const PASSWORD: &str = "correct horse";
 const RIGHTS: [&str; 7] = [
     "list",
     "read",
@@ -24,10 +22,6 @@ const RIGHTS: [&str; 7] = [
     "rename",
     "mkdir",
 ];
-
-/// One hash for all: it is made slowly on purpose.
-static HASH: LazyLock<String> =
-    LazyLock::new(|| Hash::make(&Password::new(PASSWORD).unwrap(), Cost::default()).unwrap());
 
 /// A user whose root is a folder of their name, and what else their entry says.
 pub(super) fn user(home: &Path, name: &str, more: &str) -> String {
@@ -41,14 +35,11 @@ pub(super) fn user(home: &Path, name: &str, more: &str) -> String {
     if !root.join("in/link").is_symlink() {
         symlink("../out", root.join("in/link")).unwrap();
     }
-    let (hash, root) = (&*HASH, root.display());
-    format!("[[user]]\nname = \"{name}\"\npassword = \"{hash}\"\nroot = \"{root}\"\n{more}\n")
+    users::entry(name, &root, more)
 }
 
 pub(super) fn write(home: &Scratch, text: &str) {
-    let path = home.join("users.toml");
-    fs::write(&path, text).unwrap();
-    fs::set_permissions(&path, Permissions::from_mode(0o600)).unwrap();
+    users::write(home.path(), text);
 }
 
 fn start(home: &Scratch, text: &str) -> Server {

@@ -2,15 +2,13 @@
 
 use std::fs::{self, Permissions};
 use std::os::unix::fs::{MetadataExt, PermissionsExt, chown};
-use std::path::Path;
+use std::path::PathBuf;
 
-use ftp_access::Password;
-use ftp_access::password::{Cost, Hash};
+use ftp_tests::users::{self, PASSWORD};
 use ftp_tests::{Options, Peer, SOON, Scratch, Server, eventually};
 use rustix::process::Signal;
 
 const NOBODY: u32 = 65_534;
-const PASSWORD: &str = "correct horse";
 
 /// The words of the server's line on its sandbox.
 fn enforced(server: &Server) -> String {
@@ -71,7 +69,7 @@ fn nobody() -> &'static str {
 }
 
 /// A folder that others may enter, and one in it that belongs to nobody.
-fn open_to_nobody() -> (Scratch, std::path::PathBuf) {
+fn open_to_nobody() -> (Scratch, PathBuf) {
     let home = Scratch::new("walls");
     let root = home.join("root");
     fs::create_dir(&root).unwrap();
@@ -84,7 +82,7 @@ fn open_to_nobody() -> (Scratch, std::path::PathBuf) {
 fn every_thread_stands_within_the_walls() {
     let home = Scratch::new("walls");
     fs::create_dir(home.join("anna")).unwrap();
-    let users = users(&home, &["anna"]);
+    let users = write_users(&home, &["anna"]);
     // Everything that has threads: loops, workers, log-ins, the sweep, the log, signals.
     let server = Server::start(Options::new().args([
         "--users".as_ref(),
@@ -188,7 +186,7 @@ fn who_cannot_be_another_user_does_not_start() {
     assert!(log.contains("only root can"), "{log}");
     // What a reload could not read again is told at the start.
     let (home, root) = open_to_nobody();
-    let users = users(&home, &["anna"]);
+    let users = write_users(&home, &["anna"]);
     let log = failed(Options::new().root(root).args([
         "--user".as_ref(),
         "65534:65534".as_ref(),
@@ -206,7 +204,7 @@ fn a_reload_brings_no_folder_from_outside_the_walls() {
     }
     // In a folder of its own, since that is in reach.
     fs::create_dir(home.join("conf")).unwrap();
-    let users = users(&home, &["anna"]);
+    let users = write_users(&home, &["anna"]);
     let options = || Options::new().args(["--users".as_ref(), users.as_os_str()]);
     let server = Server::start(options());
     if !stands(&server, "Landlock", "paths are not held") {
@@ -217,11 +215,11 @@ fn a_reload_brings_no_folder_from_outside_the_walls() {
         eventually(words, SOON, || server.log().matches(words).count() == count);
     };
     // A folder within that of another user is in reach.
-    write_users(&users, &home, &["anna", "anna/inner"]);
+    write_users(&home, &["anna", "anna/inner"]);
     reloaded("configuration reloaded", 1);
     let mut peer = Peer::login(server.addr(), "inner", PASSWORD);
     assert!(peer.put("f", b"x")["error"].is_null());
-    write_users(&users, &home, &["anna", "bert"]);
+    write_users(&home, &["anna", "bert"]);
     reloaded("is not in reach of the sandbox", 1);
     assert!(server.log().contains("restart the server"));
     // The old configuration stays, whole.
@@ -233,26 +231,12 @@ fn a_reload_brings_no_folder_from_outside_the_walls() {
 }
 
 /// A users file in a folder of its own: each has the folder of that name, and is called like its last part.
-fn users(home: &Scratch, folders: &[&str]) -> std::path::PathBuf {
-    fs::create_dir_all(home.join("conf")).unwrap();
-    let file = home.join("conf/users.toml");
-    write_users(&file, home, folders);
-    file
-}
-
-fn write_users(file: &Path, home: &Scratch, folders: &[&str]) {
-    let hash = Hash::make(&Password::new(PASSWORD).unwrap(), Cost::default()).unwrap();
-    let user = |folder: &&str| {
-        let (name, root) = (folder.rsplit('/').next().unwrap(), home.join(folder));
-        let root = root.display();
-        format!(
-            "[[user]]\nname = \"{name}\"\npassword = \"{hash}\"\nroot = \"{root}\"\npreset = \"full\"\n"
-        )
+fn write_users(home: &Scratch, folders: &[&str]) -> PathBuf {
+    let entry = |folder: &&str| {
+        let name = folder.rsplit('/').next().unwrap();
+        users::entry(name, &home.join(folder), "preset = \"full\"")
     };
-    let text: String = folders.iter().map(user).collect();
-    // Replaced, as an editor does it.
-    let temp = file.with_extension("new");
-    fs::write(&temp, text).unwrap();
-    fs::set_permissions(&temp, Permissions::from_mode(0o600)).unwrap();
-    fs::rename(temp, file).unwrap();
+    let text: String = folders.iter().map(entry).collect();
+    fs::create_dir_all(home.join("conf")).unwrap();
+    users::write(&home.join("conf"), &text)
 }

@@ -1,20 +1,15 @@
 //! Thousands of connections that say nothing before a log-in: others log in meanwhile, and each of the silent ones is
 //! closed because its time is over. `MUXFTP_SILENT` says how many.
 
-use std::fs::{self, Permissions};
 use std::net::{IpAddr, Ipv4Addr};
-use std::os::unix::fs::PermissionsExt;
 use std::time::{Duration, Instant};
 
-use ftp_access::Password;
-use ftp_access::password::{Cost, Hash};
 use ftp_tests::peer::code;
 use ftp_tests::process::raise_descriptors;
+use ftp_tests::users::{self, PASSWORD};
 use ftp_tests::{Options, Peer, Scratch, Server};
 
 use crate::knob;
-
-const PASSWORD: &str = "correct horse";
 
 #[test]
 fn thousands_who_say_nothing_keep_nobody_out() {
@@ -26,15 +21,8 @@ fn thousands_who_say_nothing_keep_nobody_out() {
         println!("only {count} of {asked}: this process may not have more descriptors");
     }
     let home = Scratch::new("silence");
-    let hash = Hash::make(&Password::new(PASSWORD).unwrap(), Cost::default()).unwrap();
-    let users = home.join("users.toml");
-    let root = home.path().display();
-    fs::write(
-        &users,
-        format!("[[user]]\nname = \"anna\"\npassword = \"{hash}\"\nroot = \"{root}\"\npreset = \"full\"\n"),
-    )
-    .unwrap();
-    fs::set_permissions(&users, Permissions::from_mode(0o600)).unwrap();
+    let anna = users::entry("anna", home.path(), "preset = \"full\"");
+    let users = users::write(home.path(), &anna);
     let server = Server::start(
         Options::new()
             .args(["--users".into(), users.into_os_string()])

@@ -3,20 +3,17 @@
 //! command that `HELP` names and no row has fails.
 
 use std::collections::BTreeSet;
-use std::fmt::Write as _;
-use std::fs::{self, Permissions};
+use std::fs;
 use std::io::{Read, Write as _};
 use std::net::TcpStream;
-use std::os::unix::fs::{MetadataExt, PermissionsExt, symlink};
+use std::os::unix::fs::{MetadataExt, symlink};
 use std::path::Path;
 
-use ftp_access::password::{Cost, Hash};
-use ftp_access::{Password, Right, Rights};
+use ftp_access::{Right, Rights};
+use ftp_tests::users::{self, PASSWORD};
 use ftp_tests::{Scratch, Server};
 
 use super::control::Control;
-
-const PASSWORD: &str = "correct horse";
 
 /// Any of these rights.
 type Need = &'static [Right];
@@ -96,18 +93,6 @@ const FREE: &[&str] = &[
     "REST", "STRU", "SYST", "TYPE", "USER", "XPWD",
 ];
 
-/// The sets of rights that are tried: each alone, all but each, all.
-fn sets() -> Vec<Rights> {
-    let alone = Right::ALL.map(|right| Rights::of(&[right]));
-    let all_but = |left_out| {
-        Right::ALL
-            .into_iter()
-            .filter(move |right| *right != left_out)
-    };
-    let others = Right::ALL.map(|left_out| all_but(left_out).collect());
-    [&alone[..], &others, &[Rights::FULL]].concat()
-}
-
 fn has_any(rights: Rights, any: Need) -> bool {
     any.iter().any(|right| rights.has(*right))
 }
@@ -122,23 +107,9 @@ fn furnish(folder: &Path) {
     }
 }
 
-/// A server with these users: name, folder, what else their entry says.
-fn server(home: &Scratch, users: &[(String, &str, String)]) -> Server {
-    let hash = Hash::make(&Password::new(PASSWORD).unwrap(), Cost::default()).unwrap();
-    let mut text = String::new();
-    for (name, folder, rights) in users {
-        let root = home.join(folder);
-        furnish(&root.join("in"));
-        let root = root.display();
-        writeln!(
-            text,
-            "[[user]]\nname = \"{name}\"\npassword = \"{hash}\"\nroot = \"{root}\"\n{rights}\n"
-        )
-        .unwrap();
-    }
-    let file = home.join("users.toml");
-    fs::write(&file, text).unwrap();
-    fs::set_permissions(&file, Permissions::from_mode(0o600)).unwrap();
+/// A server with these users.
+fn server(home: &Scratch, text: &str) -> Server {
+    let file = users::write(home.path(), text);
     super::place::server(&["--durability", "none", "--users", file.to_str().unwrap()])
 }
 
@@ -226,21 +197,19 @@ struct Place {
 impl Place {
     fn new(rule: &str) -> Self {
         let home = Scratch::new("ftp-matrix");
-        let users = sets().into_iter().enumerate();
-        let users: Vec<_> = users
+        let sets = users::sets().into_iter().enumerate();
+        let seats: Vec<_> = sets
             .map(|(at, rights)| (format!("u{at}"), rights))
             .collect();
-        let entries = users.iter().map(|(name, rights)| {
-            let words: Vec<_> = rights.iter().map(|right| right.word()).collect();
-            let allow = format!("[[user.rights]]\npath = \"{rule}\"\nallow = {words:?}");
-            (name.clone(), &**name, allow)
-        });
-        let other = ("other".to_owned(), "other", "preset = \"full\"".to_owned());
-        let entries: Vec<_> = entries.chain([other]).collect();
-        let server = server(&home, &entries);
+        let mut text = users::entry("other", &home.join("other"), "preset = \"full\"");
+        for (name, rights) in &seats {
+            text += &users::entry(name, &home.join(name), &users::rule(rule, *rights));
+        }
         let away = home.join("other/in");
-        for (name, _) in &users {
+        furnish(&away);
+        for (name, _) in &seats {
             let root = home.join(name);
+            furnish(&root.join("in"));
             furnish(&root.join("inner"));
             for (link, to) in [
                 ("in/link", Path::new("../inner")),
@@ -251,10 +220,11 @@ impl Place {
                 symlink(to, root.join(link)).unwrap();
             }
         }
+        let server = server(&home, &text);
         Self {
             home,
             server,
-            users,
+            users: seats,
         }
     }
 
@@ -417,9 +387,9 @@ fn no_command_is_without_a_row() {
 #[test]
 fn what_broke_is_its_owners_alone() {
     let home = Scratch::new("ftp-matrix-partials");
-    let full = || "preset = \"full\"".to_owned();
-    let users = ["anna", "bert"].map(|name| (name.to_owned(), "both", full()));
-    let server = server(&home, &users);
+    fs::create_dir(home.join("both")).unwrap();
+    let entry = |name| users::entry(name, &home.join("both"), "preset = \"full\"");
+    let server = server(&home, &["anna", "bert"].map(entry).concat());
     let (mut anna, mut bert) = (log_in(&server, "anna"), log_in(&server, "bert"));
     anna.break_off("part", b"hers");
     bert.expect("SIZE part", "550");

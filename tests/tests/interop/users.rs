@@ -1,21 +1,16 @@
 //! Users over standard FTP: who gets in, and what each may do.
 
-use std::fs::{self, Permissions};
-use std::os::unix::fs::PermissionsExt;
+use std::fs;
 use std::path::PathBuf;
 
-use ftp_access::Password;
-use ftp_access::password::{Cost, Hash};
+use ftp_tests::users::{self, PASSWORD};
 use ftp_tests::{Options, Scratch, Server};
 
 use super::control::Control;
 use super::place::{COVERS, Cover, curl, curl_succeeds, have, run, server};
 
-const PASSWORD: &str = "correct horse";
-
 /// A users file with `anna`, who may do all, and `rolf`, who may read.
-fn users(home: &Scratch) -> PathBuf {
-    let hash = Hash::make(&Password::new(PASSWORD).unwrap(), Cost::default()).unwrap();
+fn anna_and_rolf(home: &Scratch) -> PathBuf {
     let mut text = String::new();
     for (name, rights) in [
         ("anna", "preset = \"full\""),
@@ -24,19 +19,13 @@ fn users(home: &Scratch) -> PathBuf {
         let root = home.join(name);
         fs::create_dir(&root).unwrap();
         fs::write(root.join("f"), name).unwrap();
-        let root = root.display();
-        text += &format!(
-            "[[user]]\nname = \"{name}\"\npassword = \"{hash}\"\nroot = \"{root}\"\n{rights}\n\n"
-        );
+        text += &users::entry(name, &root, rights);
     }
-    let file = home.join("users.toml");
-    fs::write(&file, text).unwrap();
-    fs::set_permissions(&file, Permissions::from_mode(0o600)).unwrap();
-    file
+    users::write(home.path(), &text)
 }
 
 fn with_users(home: &Scratch) -> Server {
-    let file = users(home);
+    let file = anna_and_rolf(home);
     server(&["--users", file.to_str().unwrap()])
 }
 
@@ -138,7 +127,7 @@ fn a_client_logs_in_by_every_way_to_tls() {
 #[test]
 fn beyond_this_machine_no_password_is_taken_in_plain() {
     let home = Scratch::new("ftp-users-tls");
-    let file = users(&home);
+    let file = anna_and_rolf(&home);
     let words = [
         "--ftp-listen",
         "0.0.0.0:0",
