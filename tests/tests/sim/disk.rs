@@ -1,15 +1,13 @@
 //! The disk of a world: what each operation does, with faults now and then.
 
-use std::collections::BTreeMap;
 use std::rc::Rc;
 
-use ftp_proto::session::{
-    Content, CreateOptions, DiskOp, Entry, Fault, FaultKind, JobId, Outcome, Partial,
-};
-use ftp_proto::{Digest, Durability, VPath};
+use ftp_proto::session::{Content, DiskOp, Entry, Fault, FaultKind, JobId, Outcome};
+use ftp_proto::{Digest, VPath};
 use sha2::{Digest as _, Sha256};
 
 use super::fs::{Fs, Inode, digest};
+use super::uploads::{Commit, Partials, Unheard, Writing};
 
 /// Which lane of which session: what holds a partial.
 pub(crate) type Holder = (usize, u64);
@@ -17,8 +15,12 @@ pub(crate) type Holder = (usize, u64);
 #[derive(Debug, Default)]
 pub(crate) struct Disk {
     pub(crate) fs: Fs,
-    /// What broken uploads left, by path and size, and who works on it.
-    partials: BTreeMap<(String, u64), (Vec<u8>, Option<Holder>)>,
+    /// What broken uploads left.
+    pub(super) partials: Partials,
+    /// What got its name, by session, until somebody asks for it.
+    pub(super) commits: Vec<(usize, Commit)>,
+    /// What got its name, and whose outcome nobody has heard yet: a power cut may take it.
+    pub(super) unheard: Vec<Unheard>,
     /// One operation of so many fails; 0: none.
     pub(crate) fault_one_in: u32,
     pub(crate) faults: u64,
@@ -56,27 +58,11 @@ pub(crate) enum Slot {
     Broken(Fault),
 }
 
-#[derive(Debug)]
-pub(crate) struct Writing {
-    path: VPath,
-    options: CreateOptions,
-    /// The bytes, unless they stand in a partial.
-    bytes: Vec<u8>,
-    key: Option<(String, u64)>,
-}
-
-fn fault(kind: FaultKind) -> Fault {
+pub(super) fn fault(kind: FaultKind) -> Fault {
     Fault::new(kind, "the disk says so")
 }
 
 impl Disk {
-    /// Forgets partials that nobody works on.
-    pub(crate) fn sweep(&mut self) {
-        let before = self.partials.len();
-        self.partials.retain(|_, (_, holder)| holder.is_some());
-        self.swept += (before - self.partials.len()) as u64;
-    }
-
     /// Does the steps of one trip.
     pub(crate) fn run(
         &mut self,
@@ -104,39 +90,6 @@ impl Disk {
         home
     }
 
-    fn write(
-        &mut self,
-        holder: Holder,
-        slot: &mut Slot,
-        bytes: Vec<u8>,
-        breaks: bool,
-    ) -> Result<(), Fault> {
-        let Slot::Writing(writing) = slot else {
-            let told = matches!(slot, Slot::Broken(_) | Slot::Skipped);
-            assert!(
-                told,
-                "payload for a file that is not being uploaded: {slot:?}"
-            );
-            return Ok(());
-        };
-        let result = match self.content(holder, writing) {
-            Err(fault) => Err(fault),
-            Ok(_) if breaks => {
-                self.faults += 1;
-                Err(fault(FaultKind::NoSpace))
-            }
-            Ok(content) => {
-                content.extend(bytes);
-                Ok(())
-            }
-        };
-        if let Err(fault) = &result {
-            self.let_go(holder, slot);
-            *slot = Slot::Broken(fault.clone());
-        }
-        result
-    }
-
     fn op(
         &mut self,
         holder: Holder,
@@ -144,7 +97,7 @@ impl Disk {
         op: DiskOp,
         breaks: bool,
     ) -> Result<Outcome, Fault> {
-        let ends = matches!(op, DiskOp::Commit { .. } | DiskOp::Abort | DiskOp::Release);
+        let ends = matches!(op, DiskOp::Abort | DiskOp::Release);
         if breaks && !ends {
             self.faults += 1;
             self.let_go(holder, slot);
@@ -164,7 +117,7 @@ impl Disk {
             DiskOp::Continue { keep } => self.go_on(holder, slot, keep),
             DiskOp::Commit { digest, size } => self.commit(holder, slot, digest, size),
             DiskOp::Abort | DiskOp::Release => {
-                self.let_go(holder, slot);
+                self.leave(holder, slot);
                 *slot = Slot::Empty;
                 Ok(Outcome::Ended)
             }
@@ -213,10 +166,7 @@ impl Disk {
                 let node = self.fs.stat(&path).map_err(fault)?;
                 Ok(Outcome::Found(node.meta()))
             }
-            DiskOp::Size { path, .. } => {
-                let found = Some(self.fs.stat(&path).map_err(fault)?.meta());
-                Ok(Outcome::Sized { found, kept: None })
-            }
+            DiskOp::Size { path, owner, .. } => self.size(&path, owner),
             DiskOp::Digest { path, offset, len } => self.digest(&path, offset, len),
             DiskOp::Checksum {
                 path,
@@ -289,103 +239,6 @@ impl Disk {
         })
     }
 
-    fn create(
-        &mut self,
-        holder: Holder,
-        slot: &mut Slot,
-        path: VPath,
-        options: CreateOptions,
-    ) -> Result<Outcome, Fault> {
-        assert!(matches!(slot, Slot::Empty), "a lane holds one file");
-        match self.fs.may_put(&path, &options) {
-            Ok(true) => {}
-            Ok(false) => {
-                *slot = Slot::Skipped;
-                return Ok(Outcome::Skipped);
-            }
-            Err(kind) => {
-                *slot = Slot::Broken(fault(kind));
-                return Err(fault(kind));
-            }
-        }
-        let key = options
-            .size
-            .filter(|_| options.resume)
-            .map(|size| (path.as_str().to_owned(), size));
-        let mut partial = None;
-        if let Some(key) = &key {
-            let (bytes, owner) = self.partials.entry(key.clone()).or_default();
-            self.takeovers += u64::from(owner.is_some());
-            *owner = Some(holder);
-            if !bytes.is_empty() {
-                self.resumed += 1;
-                let (offset, digest) = (bytes.len() as u64, digest(bytes));
-                partial = Some(Partial { offset, digest });
-            }
-        }
-        *slot = Slot::Writing(Writing {
-            path,
-            options,
-            bytes: Vec::new(),
-            key,
-        });
-        Ok(Outcome::Created { partial })
-    }
-
-    fn go_on(&mut self, holder: Holder, slot: &mut Slot, keep: bool) -> Result<Outcome, Fault> {
-        let Slot::Writing(writing) = slot else {
-            panic!("a continue without an upload: {slot:?}");
-        };
-        match self.content(holder, writing) {
-            Ok(bytes) => {
-                if !keep {
-                    bytes.clear();
-                }
-                Ok(Outcome::Continued)
-            }
-            Err(error) => {
-                *slot = Slot::Broken(error.clone());
-                Err(error)
-            }
-        }
-    }
-
-    fn commit(
-        &mut self,
-        holder: Holder,
-        slot: &mut Slot,
-        said: Option<Digest>,
-        size: Option<u64>,
-    ) -> Result<Outcome, Fault> {
-        let mut writing = match std::mem::take(slot) {
-            Slot::Writing(writing) => writing,
-            Slot::Skipped => return Ok(Outcome::Skipped),
-            Slot::Broken(fault) => return Err(fault),
-            other @ (Slot::Empty | Slot::Reading { .. }) => panic!("nothing to commit: {other:?}"),
-        };
-        let bytes = std::mem::take(self.content(holder, &mut writing)?);
-        if let Some(key) = &writing.key {
-            self.partials.remove(key);
-        }
-        let is = digest(&bytes);
-        if size.is_some_and(|size| size != bytes.len() as u64) {
-            return Err(fault(FaultKind::SizeMismatch));
-        }
-        if said.is_some_and(|said| said != is) {
-            return Err(fault(FaultKind::DigestMismatch));
-        }
-        let size = bytes.len() as u64;
-        match self.fs.put(&writing.path, bytes, &writing.options) {
-            Ok(true) => Ok(Outcome::Committed {
-                size,
-                digest: Some(is),
-                durability: Durability::Full,
-            }),
-            Ok(false) => Ok(Outcome::Skipped),
-            Err(kind) => Err(fault(kind)),
-        }
-    }
-
     fn list(
         &self,
         path: &VPath,
@@ -409,33 +262,6 @@ impl Disk {
         let last = entries.last().filter(|_| rest.peek().is_some());
         let next = last.map(|entry| entry.name.clone());
         Ok(Outcome::Listed { entries, next })
-    }
-
-    /// The bytes of an upload, if its lane still holds them.
-    fn content<'a>(
-        &'a mut self,
-        holder: Holder,
-        writing: &'a mut Writing,
-    ) -> Result<&'a mut Vec<u8>, Fault> {
-        let Some(key) = &writing.key else {
-            return Ok(&mut writing.bytes);
-        };
-        match self.partials.get_mut(key) {
-            Some((bytes, owner)) if *owner == Some(holder) => Ok(bytes),
-            Some(_) | None => Err(fault(FaultKind::Busy)),
-        }
-    }
-
-    /// Leaves a partial to whoever comes next.
-    fn let_go(&mut self, holder: Holder, slot: &Slot) {
-        let Slot::Writing(Writing { key: Some(key), .. }) = slot else {
-            return;
-        };
-        if let Some((_, owner)) = self.partials.get_mut(key)
-            && *owner == Some(holder)
-        {
-            *owner = None;
-        }
     }
 }
 

@@ -161,6 +161,18 @@ impl Fs {
         Ok(true)
     }
 
+    /// Undoes a `put`, if what it put still stands there.
+    pub(crate) fn put_back(&mut self, path: &VPath, new: &Rc<Inode>, old: Option<Node>) {
+        let name = path.as_str();
+        let same = |node: &Node| matches!(node, Node::File(inode) if Rc::ptr_eq(inode, new));
+        if self.nodes.get(name).is_some_and(same) {
+            match old {
+                Some(old) => self.nodes.insert(name.to_owned(), old),
+                None => self.nodes.remove(name),
+            };
+        }
+    }
+
     pub(crate) fn make_dir(&mut self, path: &VPath, parents: bool) -> Result<(), FaultKind> {
         match self.check_parents(path) {
             Err(FaultKind::NotFound) if parents => {

@@ -162,8 +162,11 @@ fn is_lawful(asked: &str) -> bool {
         rest.is_empty() || (rest.len() == 1 && ends.contains(rest))
     };
     match asked.split_at(1) {
-        ("X", rest) => rest.is_empty(),
+        // Page after page of a folder; a file in place of one.
+        ("X", rest) => rest.trim_start_matches('X').is_empty(),
         ("O", rest) => body(rest, 'W', "R"),
+        // What found its name taken is ended, and begun anew under another.
+        ("C", rest) if rest.starts_with("AC") => is_lawful(&rest[1..]),
         ("C", rest) => {
             let rest = rest.strip_prefix('N').unwrap_or(rest);
             body(rest, '-', "MA")

@@ -1,129 +1,76 @@
-//! One world: its sessions, its disk, its clock, and what befalls them.
+//! One world: its sessions, its disk, its clock, and what may happen next.
 
-use std::collections::{BTreeMap, BTreeSet, VecDeque};
-use std::sync::Arc;
+use std::collections::{BTreeSet, VecDeque};
+use std::hash::{DefaultHasher, Hash, Hasher};
 use std::time::{Duration, Instant};
 
 use fastrand::Rng;
-use ftp_proto::native::Config;
-use ftp_proto::session::{Dialect, Input};
+use ftp_proto::VPath;
+use ftp_proto::session::Channel;
 use ftp_proto::wire::Code;
-use ftp_proto::{Durability, Limits};
 
-use super::client::Client;
+use super::blows::{Blow, Target};
+use super::climate::Climate;
 use super::disk::Disk;
+use super::found::{self, Found};
 use super::fs::Fs;
-use super::judge::{self, Climate};
-use super::plan::{Habits, Req};
-use super::shell::{End, Session};
+use super::ftp::plan::{About, Op};
+use super::link::End;
+use super::player::{Leftover, Player};
+use super::shell::{CONTROL, DATA, Session};
+use super::summary::Summary;
+use super::{ftp, native};
 
 /// More steps than any world that moves on takes.
 const STEPS: u32 = 400_000;
-/// Most times a client comes back.
-const RETURNS: u32 = 6;
 
-/// What happened in one world or in many.
-#[derive(Debug, Default)]
-pub(crate) struct Summary {
-    pub(crate) ok: u64,
-    failed: BTreeMap<&'static str, u64>,
-    ends: BTreeMap<&'static str, u64>,
-    takeovers: u64,
-    resumed: u64,
-    swept: u64,
-    faults: u64,
-    returns: u64,
-    compared: u64,
+/// Who is in a world.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub(crate) enum Kind {
+    /// Sessions of the native dialect.
+    Native,
+    /// Sessions of standard FTP.
+    Standard,
+    /// Sessions of both, at the same files.
+    Both,
+    /// One session of standard FTP, which is interrupted in one way in one state; seeds go round.
+    Struck,
 }
 
-impl Summary {
-    pub(crate) fn add(&mut self, other: &Self) {
-        self.ok += other.ok;
-        for (what, count) in &other.failed {
-            *self.failed.entry(what).or_default() += count;
-        }
-        for (what, count) in &other.ends {
-            *self.ends.entry(what).or_default() += count;
-        }
-        self.takeovers += other.takeovers;
-        self.resumed += other.resumed;
-        self.swept += other.swept;
-        self.faults += other.faults;
-        self.returns += other.returns;
-        self.compared += other.compared;
-    }
-
-    /// What is rare, and must happen in a gate's worth of seeds.
-    pub(crate) fn rare(&self) -> Vec<(&'static str, u64)> {
-        let failed = [
-            "aborted",
-            "changed",
-            "busy",
-            "io",
-            "shutting_down",
-            "digest_mismatch",
-            "size_mismatch",
-            "bad_range",
-            "not_empty",
-            "exists",
-            "is_a_directory",
-            "not_a_directory",
-            "skipped",
-        ];
-        let count = |of: &BTreeMap<_, u64>, what| of.get(what).copied().unwrap_or(0);
-        let mut rare: Vec<_> = failed
-            .iter()
-            .map(|what| (*what, count(&self.failed, *what)))
-            .collect();
-        for what in ["timeout", "bad_frame", "shutting_down", "lost"] {
-            rare.push((what, count(&self.ends, what)));
-        }
-        rare.push(("takeover", self.takeovers));
-        rare.push(("resumed", self.resumed));
-        rare.push(("expired", self.swept));
-        rare.push(("return", self.returns));
-        rare.push(("compared to the end", self.compared));
-        rare
-    }
-}
-
-/// What befalls a session.
-#[derive(Clone, Copy, Debug)]
-enum Blow {
-    Lost,
-    Eof,
-    Drain,
-    Babble,
-    Deaf,
-    Mute,
-    Truncate,
-    Sweep,
-    Wait,
-}
-
-struct World {
-    rng: Rng,
-    now: Instant,
-    config: Arc<Config>,
-    climate: Climate,
-    disk: Disk,
-    sessions: Vec<Session>,
-    reference: Fs,
+#[derive(Debug)]
+pub(crate) struct World {
+    pub(super) rng: Rng,
+    pub(super) now: Instant,
+    pub(super) climate: Climate,
+    pub(super) disk: Disk,
+    pub(super) sessions: Vec<Session>,
+    pub(super) reference: Fs,
     /// What befalls whom, by step.
-    blows: VecDeque<(u32, usize, Blow)>,
+    pub(super) blows: VecDeque<(u32, usize, Blow)>,
+    /// What is to be interrupted.
+    pub(super) target: Option<Target>,
+    /// How many clients there are; those that come back count on from there.
+    pub(super) clients: usize,
     /// Clients that come back after a loss.
-    returns: u32,
-    /// Every content that was or will be sent as a whole.
-    known: BTreeSet<Vec<u8>>,
+    pub(super) returns: u32,
+    pub(super) found: Found,
+    /// Every content that was or will be sent as a whole, or came of two such.
+    pub(super) known: BTreeSet<Vec<u8>>,
+    /// Every end of a file that was or will be sent.
+    pub(super) meant: BTreeSet<Vec<u8>>,
+    /// Paths beside which something may be kept.
+    kept: BTreeSet<VPath>,
+    renaming: Option<VPath>,
     /// No request is left whose effect is unknown.
-    certain: bool,
-    summary: Summary,
-    tells: bool,
+    pub(super) certain: bool,
+    pub(super) summary: Summary,
+    pub(super) tells: bool,
+    history: DefaultHasher,
 }
 
 /// Plays one world to its end.
-pub(crate) fn play(seed: u64, tells: bool) -> Summary {
-    let mut world = World::new(Rng::with_seed(seed), tells);
+pub(crate) fn play(kind: Kind, seed: u64, tells: bool) -> Summary {
+    let mut world = found::world(kind, seed, tells);
     for step in 0.. {
         assert!(step < STEPS, "no end in sight");
         world.befall(step);
@@ -136,161 +83,50 @@ pub(crate) fn play(seed: u64, tells: bool) -> Summary {
     world.summary
 }
 
+#[derive(Clone, Copy, Debug)]
+enum Event {
+    Write,
+    Deliver(Channel),
+    Feed(Channel),
+    Flush(Channel),
+    Eof(Channel),
+    Answer,
+    Dial,
+    WriteData,
+    ResetData,
+    CloseData,
+    Run(u64),
+    Home(u64),
+}
+
 impl World {
-    fn new(mut rng: Rng, tells: bool) -> Self {
-        // Only differences of time are ever looked at.
-        let now = Instant::now();
-        let limits = draw_limits(&mut rng);
-        let kind = rng.u32(..10);
-        let sessions = if kind < 2 { 2 } else { 1 };
-        let resumes = kind == 0 || kind == 2 || kind == 3;
-        let rough = kind < 7;
-        let mut world = Self {
-            climate: Climate {
-                faults: rough && rng.bool(),
-                shared: sessions > 1,
-                tampered: false,
-                ends: rough,
-            },
-            config: Arc::new(Config {
-                limits,
-                server: "muxftp/sim".into(),
-                durability: Durability::Full,
-                read_only: false,
-                login: None,
-            }),
+    /// A world in which nobody is yet.
+    pub(super) fn empty(rng: Rng, climate: Climate, found: Found, tells: bool) -> Self {
+        Self {
             rng,
-            now,
+            // Only differences of time are ever looked at.
+            now: Instant::now(),
+            climate,
             disk: Disk::default(),
             sessions: Vec::new(),
             reference: Fs::default(),
             blows: VecDeque::new(),
-            returns: if resumes { RETURNS } else { 0 },
+            target: None,
+            clients: 0,
+            returns: 0,
+            found,
             known: BTreeSet::new(),
+            meant: BTreeSet::new(),
+            kept: BTreeSet::new(),
+            renaming: None,
             certain: true,
             summary: Summary::default(),
             tells,
-        };
-        if world.climate.faults {
-            world.disk.fault_one_in = 20;
-        }
-        let habits = Habits {
-            requests: world.rng.usize(1..60),
-            resumes,
-            pings: !resumes && world.rng.u32(..12) == 0,
-            longest: if resumes { 60_000 } else { 25_000 },
-        };
-        let mut plan = draw_plan(&mut world.rng, habits);
-        for index in 0..sessions {
-            world.connect(index, plan.clone());
-            // Often both want the same, and meet on the same partials.
-            if world.rng.bool() {
-                plan = draw_plan(&mut world.rng, habits);
-            }
-        }
-        if rough {
-            world.draw_blows(resumes, sessions);
-        }
-        world
-    }
-
-    fn connect(&mut self, index: usize, mut plan: VecDeque<Req>) {
-        for req in &plan {
-            if let Req::Put(put) = req {
-                self.known.insert(put.bytes.clone());
-            }
-        }
-        let rng = &mut self.rng;
-        plan.push_front(Req::Hello {
-            chunk: 4096 + rng.u32(..20_000),
-        });
-        let chunk = 1 + rng.usize(..self.config.limits.chunk_bytes as usize);
-        // Some ask for more than the server said it takes.
-        let ahead = if rng.u32(..3) == 0 {
-            1000
-        } else {
-            1 + rng.usize(..2 * self.config.limits.pipeline)
-        };
-        let client = Client::new(plan, chunk, ahead, rng.bool());
-        let session = Session::new(index, &self.config, client, self.now);
-        self.sessions.push(session);
-    }
-
-    fn draw_blows(&mut self, resumes: bool, sessions: usize) {
-        let rng = &mut self.rng;
-        let mut blows = Vec::new();
-        for _ in 0..rng.u32(1..4) {
-            let blow = match rng.u32(..9) {
-                _ if resumes && rng.bool() => Blow::Lost,
-                _ if resumes && rng.u32(..4) == 0 => Blow::Sweep,
-                0 => Blow::Lost,
-                1 => Blow::Eof,
-                2 => Blow::Drain,
-                3 => Blow::Babble,
-                4 => Blow::Deaf,
-                5 => Blow::Mute,
-                6 => Blow::Truncate,
-                7 => Blow::Sweep,
-                _ => Blow::Wait,
-            };
-            blows.push((rng.u32(..900), rng.usize(..sessions), blow));
-        }
-        blows.sort_by_key(|(step, ..)| *step);
-        self.blows = blows.into();
-    }
-
-    /// Deals what is due at this step.
-    fn befall(&mut self, step: u32) {
-        while let Some(&(at, index, blow)) = self.blows.front() {
-            if at > step {
-                break;
-            }
-            self.blows.pop_front();
-            let (now, pause) = (self.now, Duration::from_secs(self.rng.u64(..400)));
-            let Some(session) = self
-                .sessions
-                .iter_mut()
-                .rev()
-                .find(|session| session.index % 2 == index)
-            else {
-                continue;
-            };
-            if self.tells {
-                println!("{step}: {blow:?}");
-            }
-            let open = session.end != End::Gone;
-            match blow {
-                Blow::Lost if open => session.lose(now),
-                Blow::Eof if session.may_eof() => session.eof(now),
-                Blow::Drain if open => session.tell(Input::Drain, now),
-                Blow::Babble => session.client.babble(&mut self.rng),
-                Blow::Deaf => session.client.reads = false,
-                Blow::Mute => session.client.sends = false,
-                Blow::Truncate if session.is_reading() => self.truncate(),
-                // Worth the blow only while somebody reads.
-                Blow::Truncate if !session.is_over() => {
-                    self.blows.push_front((step + 1, index, blow));
-                    break;
-                }
-                Blow::Sweep => self.disk.sweep(),
-                Blow::Wait => self.wait(pause),
-                Blow::Lost | Blow::Eof | Blow::Drain | Blow::Truncate => {}
-            }
+            history: DefaultHasher::new(),
         }
     }
 
-    /// Files become shorter behind the server's back.
-    fn truncate(&mut self) {
-        for inode in self.disk.fs.files() {
-            let mut bytes = inode.bytes.borrow_mut();
-            let len = self.rng.usize(..=bytes.len());
-            bytes.truncate(len);
-        }
-        self.climate.shared = true;
-        self.climate.tampered = true;
-    }
-
-    fn wait(&mut self, time: Duration) {
+    pub(super) fn wait(&mut self, time: Duration) {
         self.now += time;
         for session in &mut self.sessions {
             session.expire(self.now);
@@ -308,12 +144,24 @@ impl World {
         let session = &mut self.sessions[index];
         match event {
             Event::Write => session.client.write(rng),
-            Event::Deliver => session.deliver(rng),
-            Event::Feed => session.feed(now, rng),
-            Event::Flush => session.flush(now, rng),
-            Event::Eof => session.eof(now),
-            Event::Run(file) => session.run_lane(file, &mut self.disk, rng),
-            Event::Home(file) => session.home(file, now),
+            Event::Deliver(channel) => session.deliver(channel, rng),
+            Event::Feed(channel) => session.feed(channel, now, rng),
+            Event::Flush(channel) => session.flush(channel, now, rng),
+            Event::Eof(channel) => session.eof(channel, now),
+            Event::Answer => session.answer(now, rng),
+            Event::Dial => session.dial(now),
+            Event::WriteData => {
+                if let Some(data) = session.client.data() {
+                    data.write(rng);
+                }
+            }
+            Event::ResetData => session.lose(DATA, now),
+            Event::CloseData => session.closed_data(now),
+            Event::Run(file) => self.run(index, file),
+            Event::Home(file) => {
+                self.disk.heard((session.index, file));
+                session.home(file, now);
+            }
         }
         true
     }
@@ -329,10 +177,23 @@ impl World {
             };
             let open = session.end == End::Open;
             add(open && client.may_write(), Event::Write);
-            add(session.may_deliver(), Event::Deliver);
-            add(session.may_feed(), Event::Feed);
-            add(session.may_flush(), Event::Flush);
-            add(client.is_done() && session.may_eof(), Event::Eof);
+            for channel in [CONTROL, DATA] {
+                add(session.may_deliver(channel), Event::Deliver(channel));
+                add(session.may_feed(channel), Event::Feed(channel));
+                add(session.may_flush(channel), Event::Flush(channel));
+            }
+            let done = client.is_done() && session.may_eof(CONTROL);
+            add(done, Event::Eof(CONTROL));
+            add(session.may_answer(), Event::Answer);
+            if let Some(data) = client.look_at_data() {
+                let there = session.link(DATA).is_some();
+                add(open && data.may_dial(), Event::Dial);
+                add(there && data.may_write(), Event::WriteData);
+                add(there && data.is_reset(), Event::ResetData);
+                let ends = data.is_closed() && session.may_eof(DATA);
+                add(ends, Event::Eof(DATA));
+                add(session.may_close_data(), Event::CloseData);
+            }
             for (file, lane) in &session.lanes {
                 add(lane.may_run(), Event::Run(*file));
                 add(lane.is_away(), Event::Home(*file));
@@ -341,22 +202,40 @@ impl World {
         events
     }
 
+    /// A worker takes a trip; what gets its name by that is one whole thing.
+    fn run(&mut self, index: usize, file: u64) {
+        let before = self.disk.commits.len();
+        let session = &mut self.sessions[index];
+        session.run_lane(file, &mut self.disk, &mut self.rng);
+        let Player::Ftp(_) = session.client else {
+            self.disk.commits.truncate(before);
+            return;
+        };
+        for (_, commit) in &self.disk.commits[before..] {
+            let bytes = &*commit.bytes;
+            if self.known.contains(bytes) {
+                continue;
+            }
+            let (base, sent) = bytes.split_at(commit.base);
+            let fits = base.is_empty() || self.known.iter().any(|whole| whole.starts_with(base));
+            let steady = commit.path.as_str().starts_with("steady");
+            let right = fits && !steady && self.meant.contains(sent);
+            assert!(right || self.climate.tampered, "mixed: {commit:?}");
+            self.known.insert(bytes.clone());
+        }
+    }
+
     /// Nothing can happen by itself: a client comes back, a deadline passes, or all is over.
     fn pass_time(&mut self) -> bool {
         if self.sessions.iter().all(Session::is_over) {
             return self.come_back();
         }
-        let deadline = self
-            .sessions
-            .iter()
-            .filter_map(|session| session.machine.deadline())
-            .min();
-        if let Some(at) = deadline {
-            assert!(
-                self.climate.ends,
-                "stuck until a deadline: {:?}",
-                self.sessions
-            );
+        let deadlines = self.sessions.iter();
+        let deadlines = deadlines.filter_map(|session| session.machine.look().deadline());
+        if let Some(at) = deadlines.min() {
+            let dallies = |session: &Session| session.client.dallies();
+            let may = self.climate.ends || self.sessions.iter().any(dallies);
+            assert!(may, "stuck until a deadline: {:?}", self.sessions);
             self.wait(at.saturating_duration_since(self.now));
             return true;
         }
@@ -364,8 +243,9 @@ impl World {
         for session in &mut self.sessions {
             if session.end != End::Gone {
                 assert_eq!(session.end, End::Flushing, "stuck for ever: {session:?}");
-                assert!(!session.client.reads, "stuck while flushing: {session:?}");
-                session.lose(self.now);
+                let reads = session.client.reads(CONTROL);
+                assert!(!reads, "stuck while flushing: {session:?}");
+                session.lose(CONTROL, self.now);
             }
         }
         true
@@ -377,29 +257,50 @@ impl World {
         let mut back = false;
         for session in std::mem::take(&mut self.sessions) {
             session.check_end();
-            self.count_end(&session);
-            let index = session.index;
-            self.certain &= session.client.is_done();
-            if self.returns > 0 && !session.client.is_done() {
-                self.returns -= 1;
-                self.summary.returns += 1;
-                // From here on the reference would have to guess what was done and not answered.
-                self.climate.shared = true;
-                let plan = session.client.leftover();
-                self.connect(index + 2, plan);
-                back = true;
+            if let Player::Ftp(client) = &session.client {
+                client.check_end(session.was_lost);
+                assert!(self.disk.take_commit(session.index).is_none() || !client.is_done());
             }
+            back |= self.bury(session);
         }
         back
     }
 
+    /// A session is over. Says whether its client comes back.
+    pub(super) fn bury(&mut self, session: Session) -> bool {
+        self.count_end(&session);
+        session.history.hash(&mut self.history);
+        self.disk.commits.retain(|(of, _)| *of != session.index);
+        let done = session.client.is_done();
+        self.certain &= done;
+        if self.returns == 0 || done {
+            return false;
+        }
+        self.returns -= 1;
+        self.summary.returns += 1;
+        // From here on the reference would have to guess what was done and not answered.
+        self.climate.shared = true;
+        let index = session.index + self.clients;
+        match session.client.leftover() {
+            Leftover::Native(plan) => self.connect_native(index, plan),
+            Leftover::Ftp(plan) => self.connect_ftp(index, plan),
+        }
+        true
+    }
+
     fn count_end(&mut self, session: &Session) {
-        let end = match session.client.goodbye {
-            Some(code) => code.as_str(),
-            None if session.client.is_done() => "done",
-            None => "lost",
+        let end = match &session.client {
+            Player::Native(client) => client.goodbye.map(Code::as_str),
+            Player::Ftp(client) => client
+                .goodbye
+                .map(|code| if code == 421 { "421" } else { "221" }),
         };
-        *self.summary.ends.entry(end).or_default() += 1;
+        let done = if session.client.is_done() {
+            "done"
+        } else {
+            "lost"
+        };
+        *self.summary.ends.entry(end.unwrap_or(done)).or_default() += 1;
         for (outcome, count) in &session.reports {
             if *outcome == "skipped" {
                 *self.summary.failed.entry(outcome).or_default() += count;
@@ -409,26 +310,89 @@ impl World {
 
     /// Looks at the answers that came.
     fn judge(&mut self) {
-        for session in &mut self.sessions {
-            for answered in session.client.answers.drain(..) {
-                if self.tells {
-                    println!(
-                        "{} {:?} -> {:?}",
-                        session.index, answered.asked.req, answered.last
-                    );
+        for index in 0..self.sessions.len() {
+            match &mut self.sessions[index].client {
+                Player::Native(client) => {
+                    let answers = std::mem::take(&mut client.answers);
+                    for answered in answers {
+                        self.judge_native(index, &answered);
+                    }
                 }
-                match judge::judge(&answered, &mut self.reference, self.climate) {
-                    None => self.summary.ok += 1,
-                    Some(code) => {
-                        assert_ne!(code, Code::Internal, "{answered:?}");
-                        *self.summary.failed.entry(code.as_str()).or_default() += 1;
+                Player::Ftp(client) => {
+                    let answers = std::mem::take(&mut client.answers);
+                    for answered in answers {
+                        self.judge_ftp(index, &answered);
                     }
                 }
             }
         }
     }
 
+    fn judge_native(&mut self, index: usize, answered: &native::client::Answered) {
+        if self.tells {
+            println!("{index} {:?} -> {:?}", answered.asked.req, answered.last);
+        }
+        match native::judge::judge(answered, &mut self.reference, self.climate) {
+            None => self.summary.ok += 1,
+            Some(code) => {
+                assert_ne!(code, Code::Internal, "{answered:?}");
+                *self.summary.failed.entry(code.as_str()).or_default() += 1;
+            }
+        }
+    }
+
+    fn judge_ftp(&mut self, index: usize, answered: &ftp::client::Answered) {
+        if self.tells {
+            println!("{index} {:?} -> {:?}", answered.asked, answered.last);
+        }
+        let code = answered.last.code;
+        *self.summary.codes.entry(code).or_default() += 1;
+        self.summary.ok += u64::from(code < 400);
+        let mut bench = ftp::judge::Bench {
+            session: self.sessions[index].index,
+            reference: &mut self.reference,
+            kept: &mut self.kept,
+            renaming: &mut self.renaming,
+            disk: &mut self.disk,
+            known: &self.known,
+            climate: self.climate,
+        };
+        ftp::judge::judge(answered, &mut bench);
+        self.react(index, answered);
+    }
+
+    /// What a client does upon an answer that was not in its plan.
+    fn react(&mut self, index: usize, answered: &ftp::client::Answered) {
+        let Player::Ftp(client) = &mut self.sessions[index].client else {
+            return;
+        };
+        let last = &answered.last;
+        match &answered.asked.command.about {
+            About::Login if last.code == 530 => client.do_next(Op::Login),
+            About::Move(moved) if moved.resumes && last.code != 226 && last.code < 500 => {
+                client.do_next(Op::Resume(moved.whole().clone()));
+            }
+            About::Resume(moved) => {
+                let told = last.lines[0].strip_prefix("213 ");
+                let at = told.map_or(0, |told| told.parse().unwrap());
+                if at < moved.bytes.len() {
+                    let rest = moved.rest(at, self.rng.bool(), &mut self.rng);
+                    self.meant.insert(rest.sent().to_vec());
+                    client.do_next(Op::Move(rest.into()));
+                }
+            }
+            About::Nothing
+            | About::Login
+            | About::Secured
+            | About::Protected
+            | About::Meet(..)
+            | About::Move(_)
+            | About::Name(..) => {}
+        }
+    }
+
     fn check_end(&mut self) {
+        self.disk.check_idle();
         self.summary.takeovers = self.disk.takeovers;
         self.summary.resumed = self.disk.resumed;
         self.summary.swept = self.disk.swept;
@@ -437,39 +401,16 @@ impl World {
             assert_eq!(self.disk.fs.contents(), self.reference.contents());
             self.summary.compared += 1;
         } else if !self.climate.tampered {
-            for inode in self.disk.fs.files() {
-                assert!(self.known.contains(&*inode.bytes.borrow()), "a mixed file");
-            }
+            self.check_whole();
         }
+        self.disk.fs.contents().hash(&mut self.history);
+        self.summary.history = self.history.finish();
     }
-}
 
-#[derive(Clone, Copy, Debug)]
-enum Event {
-    Write,
-    Deliver,
-    Feed,
-    Flush,
-    Eof,
-    Run(u64),
-    Home(u64),
-}
-
-fn draw_plan(rng: &mut Rng, habits: Habits) -> VecDeque<Req> {
-    (0..habits.requests)
-        .map(|_| Req::draw(rng, habits))
-        .collect()
-}
-
-fn draw_limits(rng: &mut Rng) -> Limits {
-    let mut pick = |of: &[u64]| of[rng.usize(..of.len())];
-    Limits {
-        chunk_bytes: pick(&[4096, 9000, 16_384]) as u32,
-        pipeline: pick(&[1, 2, 5, 16]) as usize,
-        window_bytes: pick(&[1, 5000, 40_000]),
-        inline_bytes: pick(&[0, 100, 5000]) as u32,
-        page_bytes: pick(&[300, 5000]) as u32,
-        swallow_bytes: pick(&[20_000, 1 << 20]),
-        ..Limits::default()
+    /// Whatever stands under a name is one whole thing.
+    pub(super) fn check_whole(&self) {
+        for inode in self.disk.fs.files() {
+            assert!(self.known.contains(&*inode.bytes.borrow()), "a mixed file");
+        }
     }
 }

@@ -7,21 +7,9 @@ use ftp_proto::session::FaultKind;
 use ftp_proto::wire::{Code, ListEntry};
 
 use super::client::Answered;
-use super::fs::{Fs, digest};
 use super::plan::{PutReq, Req, Said};
-
-/// What may go wrong beyond what the request itself asks for.
-#[derive(Clone, Copy, Debug)]
-pub(crate) struct Climate {
-    /// The disk fails now and then.
-    pub(crate) faults: bool,
-    /// Another session works on the same disk, or the reference cannot be sure for another reason.
-    pub(crate) shared: bool,
-    /// Files change behind the server's back: what was announced already ends with a digest that does not fit.
-    pub(crate) tampered: bool,
-    /// The server stops, or runs out of patience.
-    pub(crate) ends: bool,
-}
+use crate::climate::Climate;
+use crate::fs::{Fs, digest};
 
 /// The same codes as the wire's, for what the reference says.
 fn code(kind: FaultKind) -> Code {

@@ -7,10 +7,8 @@ use ftp_proto::session::CreateOptions;
 use ftp_proto::wire::{Code, RequestHead};
 use ftp_proto::{IfExists, VPath};
 
-use super::fs::digest;
-
-/// Few names, so that requests meet.
-const NAMES: [&str; 8] = ["a", "b", "c", "d", "d/a", "d/b", "d/e/f", "d/e"];
+use crate::fs::digest;
+use crate::names::{content, path};
 
 /// One request.
 #[derive(Clone, Debug)]
@@ -92,23 +90,6 @@ pub(crate) struct Habits {
     /// Nothing but pings: answers that cost the server nothing but their bytes.
     pub(crate) pings: bool,
     pub(crate) longest: usize,
-}
-
-fn path(rng: &mut Rng) -> VPath {
-    VPath::parse(NAMES[rng.usize(..NAMES.len())]).unwrap()
-}
-
-fn content(rng: &mut Rng, longest: usize) -> Vec<u8> {
-    let len = match rng.u32(..6) {
-        0 => 0,
-        1 => 1,
-        2 | 3 => rng.usize(..200),
-        _ => rng.usize(..longest),
-    };
-    let fill = rng.u8(..);
-    (0..len)
-        .map(|at| fill.wrapping_add((at % 251) as u8))
-        .collect()
 }
 
 impl fmt::Debug for PutReq {

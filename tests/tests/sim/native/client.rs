@@ -7,8 +7,8 @@ use fastrand::Rng;
 use ftp_proto::wire::frame::{self, Split};
 use ftp_proto::wire::{Code, ReplyHead, RequestHead};
 
-use super::fs::digest;
 use super::plan::{PutReq, Req, Said};
+use crate::fs::digest;
 
 /// A request that waits for the last frame of its answer.
 pub(crate) struct Waiting {
@@ -189,13 +189,6 @@ impl Client {
                 }
             }
         }
-    }
-
-    /// Noise instead of a frame; nothing sensible follows.
-    pub(crate) fn babble(&mut self, rng: &mut Rng) {
-        let len = rng.usize(1..300);
-        self.wire.extend((0..len).map(|_| rng.u8(..)));
-        self.sends = false;
     }
 
     /// The plan of a client that comes back: what was not answered, and the rest.
