@@ -24,7 +24,7 @@ REPO = os.path.dirname(os.path.dirname(os.path.dirname(os.path.abspath(__file__)
 PLOTS = os.path.join(REPO, ".github", "plots")
 UNITS = {"K": 1 << 10, "M": 1 << 20, "G": 1 << 30}
 EPILOG = f"""scenarios: {" ".join(scenarios.ALL)}
-Without one, all of them: about 25 minutes on two cores. Each run writes a file of its own into target/bench/results;
+Without one, all of them: about 35 minutes on two cores. Each run writes a file of its own into target/bench/results;
 --from reads such files, or whole folders of them, and the newest of each row wins:
 
   scripts/bench.sh --nice -15                                   all, tables on standard output

@@ -37,12 +37,12 @@ def classic(bench):
     """All rows, without further sessions."""
     quick = bench.args.quick
     each = MIB if quick else 10_000_000
-    return series(bench, {**shape_of(bench), "each": each, "idle": 0}, rounds=2)
+    return series(bench, {**shape_of(bench), "each": each, "idle": 0}, rounds=5)
 
 
 def beside_idle(bench):
-    """The rows of one session and of logins, beside 5,000 that idle; once."""
-    return series(bench, {**shape_of(bench), "each": 0, "idle": 100 if bench.args.quick else 5_000}, rounds=1)
+    """The rows of one session and of logins, beside 5,000 that idle; fewer rounds, for they take long to come."""
+    return series(bench, {**shape_of(bench), "each": 0, "idle": 100 if bench.args.quick else 5_000}, rounds=3)
 
 
 def shape_of(bench):
@@ -58,7 +58,7 @@ def series(bench, shape, rounds):
     # What the first visit writes is not to be the first use of that memory.
     first.ready = lambda: machine.touch(bench.out, 4 << 30)
     # A server with a process for each session takes long to have them all: all rows are its time.
-    first.seconds = 240
+    first.seconds = 600
     yield first
     for row in rows[1:]:
         yield contest(bench, row, shape, visits, kind=Told)
