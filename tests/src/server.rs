@@ -146,6 +146,8 @@ impl Server {
         }
         command
             .env_clear()
+            // What one keeps is no other's.
+            .env("XDG_STATE_HOME", scratch.join("state"))
             .envs(options.env)
             .current_dir(scratch.path());
         if !options.bare {

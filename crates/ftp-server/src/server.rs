@@ -192,6 +192,7 @@ impl Server {
         if let Some(logins) = &self.handle.logins {
             logins.close();
         }
+        self.handle.bans.close();
         self.metrics.log();
         ended
     }

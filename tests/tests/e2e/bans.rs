@@ -119,6 +119,78 @@ fn the_next_ban_is_longer() {
     assert_eq!(told, [(1, 0.05), (2, 0.1), (3, 0.2)]);
 }
 
+/// A ban outlives a stop and a crash, and so does how many there were; an end that has passed meanwhile has passed.
+#[test]
+fn a_ban_goes_on_after_a_restart() {
+    let home = Scratch::new("bans");
+    let state = home.join("state");
+    let state_dir = format!("--state-dir={}", state.display());
+    let start = |time| server(&home, &["--ban-after=1", FORGIVE, time, &state_dir]);
+    let ban = |server: &Server, n: u8| {
+        for _ in 0..2 {
+            guess(address(n), server.addr());
+        }
+    };
+    let mut first = start("--ban-time=1h");
+    ban(&first, 20);
+    // Written down while it runs: the next end is not an orderly one.
+    let kept = || fs::read_to_string(state.join("bans")).unwrap_or_default();
+    eventually("the ban is written down", SOON, || {
+        kept().contains("\n127.0.0.20 ")
+    });
+    first.kill();
+    let mut second = start("--ban-time=1ms");
+    let later = refused(address(20), second.addr());
+    assert_eq!(later.as_deref(), Some("login_later"));
+    assert_eq!(refused(address(21), second.addr()), None);
+    // Two at once, of which the second waits to be written when the server is stopped.
+    ban(&second, 21);
+    ban(&second, 22);
+    second.terminate();
+    assert_eq!(second.wait(SOON), 0, "{}", second.log());
+    // The short ones are over, whether they were written down or not.
+    let mut third = start("--ban-time=1h");
+    let later = refused(address(20), third.addr());
+    assert_eq!(later.as_deref(), Some("login_later"));
+    for over in [21, 22] {
+        assert_eq!(refused(address(over), third.addr()), None);
+    }
+    ban(&third, 23);
+    ban(&third, 24);
+    third.terminate();
+    assert_eq!(third.wait(SOON), 0, "{}", third.log());
+    let fourth = start("--ban-time=1h");
+    for still in [20, 23, 24] {
+        let later = refused(address(still), fourth.addr());
+        assert_eq!(later.as_deref(), Some("login_later"), "{still}");
+    }
+}
+
+#[test]
+fn damaged_bans_stop_nobody_and_are_told_of() {
+    let home = Scratch::new("bans");
+    let state = home.join("state");
+    fs::create_dir(&state).unwrap();
+    let state_dir = format!("--state-dir={}", state.display());
+    fs::write(
+        state.join("bans"),
+        "muxftp-bans 1\n127.0.0.25 99999999999999 1\n",
+    )
+    .unwrap();
+    let server = server(&home, &["--ban-after=1", FORGIVE, &state_dir]);
+    assert_eq!(refused(address(25), server.addr()), None);
+    eventually("it is told of", SOON, || {
+        server.log().contains("the bans cannot be read")
+    });
+    for _ in 0..2 {
+        guess(address(25), server.addr());
+    }
+    eventually("a new ban takes its place", SOON, || {
+        let text = fs::read_to_string(state.join("bans")).unwrap();
+        text.contains("127.0.0.25 ") && text.contains("sha256 ")
+    });
+}
+
 #[test]
 fn the_addresses_of_a_site_are_one() {
     let home = Scratch::new("bans");

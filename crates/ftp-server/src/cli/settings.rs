@@ -149,7 +149,8 @@ settings! {
     /// has a file open is one, whatever waits behind it. 0 is no limit.
     max_transfers_per_address: usize = Count { min: 0, max: 1_000_000 }, "0", Live;
     /// Ban an address (in IPv6, a /64) when more log-ins than that have failed from it. Its connections and log-ins are refused for
-    /// `ban-time`. 0 bans nobody. Bans are forgotten at a restart.
+    /// `ban-time`. 0 bans nobody. A ban goes on after a restart: it is kept in
+    /// `state-dir`.
     ban_after: usize = Count { min: 0, max: 1_000_000 }, "10", Live;
     /// The time in which one failed log-in is forgiven.
     ban_forgive: Duration = POSITIVE, "1m", Live;

@@ -162,7 +162,9 @@ impl Opened {
         } = self;
         let config = bound.config.clone();
         let live = Arc::new(Live::new(&config));
-        let bans = Arc::new(Bans::new(config.bans.clone()));
+        let bans = Bans::start(config.bans.clone(), &config.tls.state)
+            .map_err(|error| StartError::System("start what keeps bans", error))?;
+        let bans = Arc::new(bans);
         let (entry, logins) = entry(files, &bans, &config)?;
         let (addresses, listeners) = serve(bound, &live, certificate.as_ref());
         let pool = Pool::start(config.workers, QUEUE, config.slow_disk)
@@ -206,8 +208,8 @@ fn listen(address: SocketAddr) -> Result<Socket, StartError> {
         .map_err(|error| StartError::Listen(address, error))
 }
 
-/// Makes the folder for figures of quotas, which are written when they are first needed: a folder that is made later is in reach
-/// of no sandbox.
+/// Makes the folder for figures of quotas and bans, which are written when there are some: a folder that is made later is in
+/// reach of no sandbox.
 fn keep_state(folder: &Path) {
     let made = DirBuilder::new().recursive(true).mode(0o700).create(folder);
     if let Err(error) = made {

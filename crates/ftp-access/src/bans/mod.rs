@@ -3,11 +3,13 @@
 //!
 //! The score is kept as an instant: when it will have faded. So is all else, and there is no sweep: what has faded is the
 //! first to go when the table is full. A banned peer's entry is worth most, so no crowd of fresh offenders drives
-//! it out; only as many *banned* peers as the table holds could.
+//! it out; only as many *banned* peers as the table holds could. [`state`] keeps bans on the disk.
+
+pub mod state;
 
 use std::collections::{BTreeSet, HashMap};
 use std::net::IpAddr;
-use std::time::{Duration, Instant};
+use std::time::{Duration, Instant, SystemTime};
 
 use ipnet::IpNet;
 
@@ -83,6 +85,17 @@ pub struct Ban {
     pub peer: Block,
     /// How long, from now.
     pub lasts: Duration,
+    /// The how manieth ban in a row, from 1.
+    pub strike: u32,
+}
+
+/// A ban in force, by the clock on the wall, so that it goes on after a restart.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub struct Standing {
+    /// Who.
+    pub peer: Block,
+    /// When it ends.
+    pub until: SystemTime,
     /// The how manieth ban in a row, from 1.
     pub strike: u32,
 }
@@ -183,19 +196,47 @@ impl Bans {
                 strike,
             });
         }
-        entry.worth = match entry.until {
-            Some(until) => entry.faded.max(until + self.policy.memory),
-            None => entry.faded,
-        };
-        self.worth.insert((entry.worth, block));
-        self.peers.insert(block, entry);
-        while self.peers.len() > self.policy.peers.max(1) {
-            match self.worth.pop_first() {
-                Some((_, least)) => self.peers.remove(&least),
-                None => break,
-            };
-        }
+        self.insert(block, entry);
         ban
+    }
+
+    /// The bans in force.
+    #[must_use]
+    pub fn standing(&self, now: Instant, wall: SystemTime) -> Vec<Standing> {
+        let standing = self.peers.iter().filter_map(|(peer, entry)| {
+            let left = entry.until?.checked_duration_since(now)?;
+            let until = wall.checked_add(left)?;
+            (!left.is_zero()).then_some(Standing {
+                peer: *peer,
+                until,
+                strike: entry.strikes,
+            })
+        });
+        standing.collect()
+    }
+
+    /// Takes bans over that stood before a restart; says how many still do. None lasts longer from now on than the longest
+    /// ban, wherever the clock on the wall was moved to.
+    pub fn restore(&mut self, standing: &[Standing], now: Instant, wall: SystemTime) -> usize {
+        let mut count = 0;
+        for ban in standing {
+            let Ok(left) = ban.until.duration_since(wall) else {
+                continue;
+            };
+            let left = left.min(self.policy.longest);
+            if left.is_zero() || self.peers.contains_key(&ban.peer) {
+                continue;
+            }
+            let entry = Entry {
+                faded: now,
+                until: Some(now + left),
+                strikes: ban.strike,
+                worth: now,
+            };
+            self.insert(ban.peer, entry);
+            count += 1;
+        }
+        count
     }
 
     /// Lifts a ban, and forgets the peer.
@@ -216,6 +257,22 @@ impl Bans {
     #[must_use]
     pub fn is_empty(&self) -> bool {
         self.peers.is_empty()
+    }
+
+    /// Remembers a peer, who is not remembered; who is worth least goes if there is no room.
+    fn insert(&mut self, peer: Block, mut entry: Entry) {
+        entry.worth = match entry.until {
+            Some(until) => entry.faded.max(until + self.policy.memory),
+            None => entry.faded,
+        };
+        self.worth.insert((entry.worth, peer));
+        self.peers.insert(peer, entry);
+        while self.peers.len() > self.policy.peers.max(1) {
+            match self.worth.pop_first() {
+                Some((_, least)) => self.peers.remove(&least),
+                None => break,
+            };
+        }
     }
 
     fn is_allowed(&self, peer: IpAddr) -> bool {
@@ -283,6 +340,50 @@ mod tests {
         assert_eq!(banned(&mut bans, peer, now).strike, 1);
         bans.pardon(peer);
         assert!(bans.remaining(peer, now).is_none() && bans.is_empty() && bans.worth.is_empty());
+    }
+
+    #[test]
+    fn a_ban_goes_on_after_a_restart_and_no_clock_makes_it_longer() {
+        let (mut bans, peer) = (Bans::new(policy()), ip("2001:db8::1"));
+        let (now, wall) = (Instant::now(), SystemTime::UNIX_EPOCH + 1_000_000 * SECOND);
+        banned(&mut bans, peer, now);
+        bans.offend(ip("192.0.2.2"), Offence::Login, now);
+        let (now, wall) = (now + 20 * SECOND, wall + 20 * SECOND);
+        let standing = bans.standing(now, wall);
+        assert_eq!(standing.len(), 1, "a score is no ban: {standing:?}");
+        let after = |wall: SystemTime| {
+            let mut bans = Bans::new(policy());
+            let count = bans.restore(&standing, now, wall);
+            assert_eq!((count, bans.worth.len()), (bans.len(), bans.len()));
+            (bans.remaining(ip("2001:db8::ffff"), now), bans)
+        };
+        assert_eq!(after(wall).0, Some(40 * SECOND));
+        assert_eq!(after(wall + 39 * SECOND).0, Some(SECOND));
+        assert_eq!(after(wall + 40 * SECOND).0, None);
+        // The clock was set back: no longer than the longest.
+        assert_eq!(after(wall - 500_000 * SECOND).0, Some(200 * SECOND));
+        // It counts for the next one.
+        let (_, mut bans) = after(wall);
+        assert_eq!(bans.standing(now, wall), standing);
+        assert_eq!(banned(&mut bans, peer, now + 41 * SECOND).strike, 2);
+        assert_eq!(bans.standing(now + 200 * SECOND, wall), []);
+        // The allow-list comes first, and there is room for so many only.
+        let allow = vec!["2001:db8::/32".parse().unwrap()];
+        let mut bans = Bans::new(Policy { allow, ..policy() });
+        bans.restore(&standing, now, wall);
+        assert_eq!(bans.remaining(peer, now), None);
+        let many: Vec<_> = (0..50)
+            .map(|n| Standing {
+                peer: Block::of(nth(n)),
+                ..standing[0]
+            })
+            .collect();
+        let mut bans = Bans::new(Policy {
+            peers: 10,
+            ..policy()
+        });
+        bans.restore(&many, now, wall);
+        assert_eq!((bans.len(), bans.worth.len()), (10, 10));
     }
 
     #[test]
