@@ -10,6 +10,8 @@ use ftp_proto::{Amount, Digest};
 use rustix::io::Errno;
 use sha2::{Digest as _, Sha256};
 
+use crate::block::Block;
+use crate::loan::{self, Aside};
 use crate::purse::{Account, Purse};
 use crate::{scratch, sys};
 
@@ -71,6 +73,38 @@ impl Bytes {
         self.hasher = hasher;
         self.len = self.len.saturating_add(bytes.len() as u64);
         Ok(())
+    }
+
+    /// Appends these, and has them hashed meanwhile, if somebody is there for it. After an error it ends with the last
+    /// that was written as a whole.
+    pub(crate) fn write_blocks(
+        &mut self,
+        blocks: &Arc<Vec<Block>>,
+        aside: Option<&dyn Aside>,
+    ) -> Result<(), Errno> {
+        let lent = self
+            .hasher
+            .as_ref()
+            .zip(aside)
+            .and_then(|(hasher, aside)| loan::lend(hasher, blocks, aside));
+        let Some(home) = lent else {
+            return blocks.iter().try_for_each(|block| self.write(block));
+        };
+        let mut whole = 0;
+        let written = blocks.iter().try_for_each(|block| {
+            sys::write(&self.file, block, self.len)?;
+            self.len = self.len.saturating_add(block.len() as u64);
+            whole += 1;
+            Ok(())
+        });
+        match (home.recv(), &mut self.hasher) {
+            (Ok(hasher), _) if written.is_ok() => self.hasher = Some(hasher),
+            (Ok(_) | Err(_), Some(hasher)) => {
+                loan::update(hasher, blocks.get(..whole).unwrap_or_default());
+            }
+            (Ok(_) | Err(_), None) => {}
+        }
+        written
     }
 
     /// Takes in what the file holds already, up to `end`, and returns how far that is.
@@ -198,7 +232,10 @@ pub(crate) fn digest_of(file: impl AsFd, len: u64) -> Result<Option<Digest>, Err
 
 #[cfg(test)]
 mod tests {
+    use rustix::fs::{MemfdFlags, SealFlags, fcntl_add_seals, ftruncate, memfd_create};
+
     use super::*;
+    use crate::loan::tests::{Double, blocks};
 
     fn sha256(bytes: &[u8]) -> Option<Digest> {
         Some(Digest(Sha256::digest(bytes).into()))
@@ -244,5 +281,46 @@ mod tests {
         bytes.take_back(&mark).unwrap();
         assert_eq!((bytes.len(), bytes.mark().digest()), (3, None));
         assert_eq!(mark.holds(bytes.file()), Ok(false), "nobody can know");
+    }
+
+    /// A file that takes so many bytes and no more.
+    fn small(bytes: u64) -> OwnedFd {
+        let flags = MemfdFlags::CLOEXEC | MemfdFlags::ALLOW_SEALING;
+        let file = memfd_create("small", flags).unwrap();
+        ftruncate(&file, bytes).unwrap();
+        fcntl_add_seals(&file, SealFlags::GROW).unwrap();
+        file
+    }
+
+    #[test]
+    fn whoever_hashes_the_digest_is_that_of_what_was_written() {
+        const BLOCK: usize = 128 * 1024;
+        let blocks = blocks(3, BLOCK);
+        let whole = blocks
+            .iter()
+            .flat_map(|block| block.as_slice().to_vec())
+            .collect::<Vec<u8>>();
+        let asides: [Option<&dyn Aside>; 3] = [None, Some(&Double::Works), Some(&Double::Loses)];
+        for aside in asides {
+            let mut bytes = Bytes::new(small(2 * whole.len() as u64));
+            for round in 1..=2 {
+                bytes.write_blocks(&blocks, aside).unwrap();
+                let all = whole.repeat(round);
+                assert_eq!(bytes.len(), all.len() as u64);
+                assert_eq!(bytes.mark().digest(), sha256(&all));
+            }
+            assert_eq!(bytes.mark().holds(bytes.file()), Ok(true));
+            // What fails in the midst leaves the blocks before it, and their digest.
+            let mut bytes = Bytes::new(small(2 * BLOCK as u64));
+            assert_eq!(bytes.write_blocks(&blocks, aside), Err(Errno::PERM));
+            assert_eq!(bytes.len(), 2 * BLOCK as u64);
+            assert_eq!(bytes.mark().digest(), sha256(&whole[..2 * BLOCK]));
+            let mut bytes = Bytes::undigested(small(whole.len() as u64));
+            bytes.write_blocks(&blocks, aside).unwrap();
+            assert_eq!(
+                (bytes.len(), bytes.mark().digest()),
+                (whole.len() as u64, None)
+            );
+        }
     }
 }

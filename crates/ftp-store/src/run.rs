@@ -1,11 +1,14 @@
 //! A job is done in one trip. Every operation yields exactly one outcome, whatever happened to those before it.
 
+use std::mem;
 use std::sync::Arc;
 
 use ftp_proto::session::{Fault, Outcome};
 
+use crate::block::Block;
 use crate::error::misuse;
 use crate::job::{Done, Effect, Job, Step};
+use crate::loan::Aside;
 use crate::nearby::Nearby;
 use crate::ops;
 use crate::purse::Account;
@@ -27,6 +30,7 @@ pub(crate) fn run(
     account: Option<&Arc<dyn Account>>,
     job: Job,
     nearby: &mut Nearby,
+    aside: Option<&dyn Aside>,
 ) -> Run {
     let mut done = Done {
         slot: job.slot,
@@ -39,16 +43,12 @@ pub(crate) fn run(
     }
     let mut unsynced = Vec::new();
     let mut verified = Vec::new();
+    let mut blocks = Vec::new();
     for step in job.steps {
         match step {
-            Step::Write(mut block) => {
-                if let Err(fault) = write(&mut done.slot, &block) {
-                    done.fault.get_or_insert(fault);
-                }
-                block.clear();
-                done.blocks.push(block);
-            }
+            Step::Write(block) => blocks.push(block),
             Step::Op { job, op } => {
+                write(&mut done, mem::take(&mut blocks), aside);
                 let index = done.outcomes.len();
                 let outcome = match ops::perform(shared, account, &mut done.slot, op, nearby) {
                     Ok(Effect::Told(outcome)) => outcome,
@@ -67,13 +67,34 @@ pub(crate) fn run(
             }
         }
     }
+    write(&mut done, blocks, aside);
     if unsynced.is_empty() && verified.is_empty() {
         return Run::Home(done);
     }
     Run::Parked(Parked::new(Arc::clone(shared), done, unsynced, verified))
 }
 
-fn write(slot: &mut Slot, bytes: &[u8]) -> Result<(), Fault> {
+/// Appends blocks, and empties them.
+fn write(done: &mut Done, blocks: Vec<Block>, aside: Option<&dyn Aside>) {
+    if blocks.is_empty() {
+        return;
+    }
+    let blocks = Arc::new(blocks);
+    if let Err(fault) = append(&mut done.slot, &blocks, aside) {
+        done.fault.get_or_insert(fault);
+    }
+    // Nobody else holds them any more.
+    for mut block in Arc::into_inner(blocks).unwrap_or_default() {
+        block.clear();
+        done.blocks.push(block);
+    }
+}
+
+fn append(
+    slot: &mut Slot,
+    blocks: &Arc<Vec<Block>>,
+    aside: Option<&dyn Aside>,
+) -> Result<(), Fault> {
     let State::Writing(upload) = &mut slot.state else {
         return match slot.state {
             // Told already, by the operation that failed or skipped.
@@ -83,7 +104,7 @@ fn write(slot: &mut Slot, bytes: &[u8]) -> Result<(), Fault> {
             }
         };
     };
-    upload.write(bytes).inspect_err(|fault| {
+    upload.write(blocks, aside).inspect_err(|fault| {
         slot.state = State::Broken(fault.clone());
     })
 }

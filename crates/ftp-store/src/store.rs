@@ -17,6 +17,7 @@ use crate::error::OpenError;
 use crate::jail::Jail;
 use crate::job::Job;
 use crate::listing::Listings;
+use crate::loan::Aside;
 use crate::nearby::Nearby;
 use crate::partial::Safety;
 use crate::purse::Account;
@@ -102,7 +103,19 @@ impl Store {
     /// that share `nearby`.
     #[must_use]
     pub fn run_near(&self, job: Job, nearby: &mut Nearby) -> Run {
-        run::run(&self.shared, self.account.as_ref(), job, nearby)
+        run::run(&self.shared, self.account.as_ref(), job, nearby, None)
+    }
+
+    /// The same, where `aside` takes the digest of what is written meanwhile.
+    #[must_use]
+    pub fn run_with(&self, job: Job, nearby: &mut Nearby, aside: &dyn Aside) -> Run {
+        run::run(
+            &self.shared,
+            self.account.as_ref(),
+            job,
+            nearby,
+            Some(aside),
+        )
     }
 
     /// Looks at up to `budget` names and removes the leftovers among them: temp files of processes

@@ -11,12 +11,14 @@ use ftp_proto::{Amount, Digest, Durability, IfExists, Kind, VPath};
 use rustix::fs::Mode;
 use rustix::io::Errno;
 
+use crate::block::Block;
 use crate::bytes::{Bytes, digest_of};
 use crate::digests::{Digests, FROM_BYTES};
 use crate::draft::{Body, Target, first_mode, fresh, once};
 use crate::error::{At, misuse, refuse, told};
 use crate::jail::{Jail, Place};
 use crate::live::{Tenure, Turn};
+use crate::loan::Aside;
 use crate::meta::{Stat, Version};
 use crate::nearby::Nearby;
 use crate::parents::make_parents;
@@ -193,22 +195,27 @@ impl Upload {
         self.with(|bytes, _| look(bytes.file(), bytes.len()))
     }
 
-    /// Appends `bytes`. After an error the upload is of no use, and what it wrote is gone, unless
+    /// Appends `blocks`. After an error the upload is of no use, and what it wrote is gone, unless
     /// another session goes on with it.
-    pub(crate) fn write(&mut self, bytes: &[u8]) -> Result<(), Fault> {
+    pub(crate) fn write(
+        &mut self,
+        blocks: &Arc<Vec<Block>>,
+        aside: Option<&dyn Aside>,
+    ) -> Result<(), Fault> {
         if self.undecided {
             return Err(misuse("payload before it is known where it goes"));
         }
+        let more = blocks.iter().map(|block| block.len() as u64).sum();
         let limit = self.options.size.unwrap_or(u64::MAX);
         let (mut fits, mut room) = (true, Ok(()));
         let result = self.with(|file, safety| {
-            let len = file.len().saturating_add(bytes.len() as u64);
+            let len = file.len().saturating_add(more);
             fits = len <= limit;
             if fits {
                 room = file.cover(Amount::of_bytes(len));
             }
             if fits && room.is_ok() {
-                file.write(bytes)?;
+                file.write_blocks(blocks, aside)?;
             }
             Ok(safety.is_due(file))
         });

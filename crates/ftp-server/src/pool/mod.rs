@@ -5,6 +5,7 @@
 //! Orders of one submitter may come home in any order.
 
 mod broken;
+mod hashers;
 mod mailbox;
 mod queue;
 mod syncer;
@@ -23,6 +24,7 @@ use ftp_store::{Done, Job, Nearby, Parked, Run, Store, sync_round};
 
 use crate::base::Key;
 
+use self::hashers::Hashers;
 pub(crate) use self::mailbox::Mailbox;
 use self::queue::Queue;
 use self::syncer::Syncer;
@@ -92,8 +94,9 @@ impl<M: From<Letter> + Send + 'static> Pool<M> {
         bound: usize,
         slow_disk: Option<Duration>,
     ) -> io::Result<Self> {
+        let hashers = Hashers::start(workers)?;
         let hands = Hands {
-            run: Box::new(Store::run_near),
+            run: Box::new(move |store, job, nearby| store.run_with(job, nearby, &hashers)),
             sync: Box::new(sync_round),
             slow_disk,
         };

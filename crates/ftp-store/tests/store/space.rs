@@ -49,7 +49,7 @@ fn a_full_disk_ends_the_upload_and_nothing_else() {
     case.put("f", &old, CreateOptions::default());
     for resume in [false, true] {
         let options = CreateOptions {
-            size: Some(1_000_000),
+            size: Some(1_000_004),
             resume,
             ..CreateOptions::default()
         };
