@@ -5,6 +5,7 @@
 //! places only, both here: where a read and where a write would have blocked.
 
 mod calls;
+mod ephemeral;
 mod inbox;
 mod outbox;
 mod port;
@@ -24,6 +25,7 @@ use mio::net::TcpStream;
 
 use crate::base::Readiness;
 
+pub(crate) use self::ephemeral::Ephemeral;
 pub(crate) use self::inbox::Inbox;
 use self::outbox::Outbox;
 pub(crate) use self::outbox::{Flush, FlushState};

@@ -9,6 +9,7 @@ use mio::net::{TcpListener, TcpStream};
 use rustix::io::Errno;
 use socket2::{Domain, Protocol, Socket, Type};
 
+use super::ephemeral::Ephemeral;
 use super::tune;
 
 /// Ports of the range that are tried before it counts as full.
@@ -16,11 +17,16 @@ const TRIES: u16 = 64;
 /// Connections that the kernel keeps until they are accepted: strangers are among them.
 const BACKLOG: i32 = 8;
 
-/// Ports that may be opened, both ends included.
-#[derive(Clone, Copy, Debug, PartialEq, Eq)]
-pub(crate) struct Ports {
-    pub(crate) low: u16,
-    pub(crate) high: u16,
+/// Ports of the system's own that are tried, each by chance, before the system is asked for one.
+const TRIES_OF_ANY: u8 = 4;
+
+/// Ports that may be opened.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub(crate) enum Ports {
+    /// These and no others, both ends included.
+    Range { low: u16, high: u16 },
+    /// Whichever is free.
+    Any(Ephemeral),
 }
 
 /// An open port.
@@ -32,26 +38,15 @@ pub(crate) struct Port {
 }
 
 impl Port {
-    /// Opens one on `ip`, somewhere in `ports`; of all there are, if that is `None`.
+    /// Opens one on `ip`, chosen by chance.
     ///
     /// # Errors
     /// `AddrInUse` if none of those that were tried is free; what the system says otherwise.
-    pub(crate) fn open(ip: IpAddr, ports: Option<Ports>) -> io::Result<Self> {
-        let Some(Ports { low, high }) = ports else {
-            return listen(SocketAddr::new(ip, 0));
-        };
-        let mut last = io::Error::from(io::ErrorKind::AddrInUse);
-        // From anywhere on, so that nobody can tell which comes next.
-        let count = u32::from(high.saturating_sub(low)) + 1;
-        let start = fastrand::u32(..count);
-        for step in 0..count.min(u32::from(TRIES)) {
-            let offset = u16::try_from((start + step) % count).unwrap_or(0);
-            match listen(SocketAddr::new(ip, low.saturating_add(offset))) {
-                Err(error) if error.kind() == io::ErrorKind::AddrInUse => last = error,
-                other => return other,
-            }
+    pub(crate) fn open(ip: IpAddr, ports: &Ports) -> io::Result<Self> {
+        match ports {
+            Ports::Range { low, high } => open_of(ip, *low, *high),
+            Ports::Any(ephemeral) => open_any(ip, ephemeral),
         }
-        Err(last)
     }
 
     /// Where it is.
@@ -75,6 +70,34 @@ impl Port {
         }
         accepted
     }
+}
+
+fn open_of(ip: IpAddr, low: u16, high: u16) -> io::Result<Port> {
+    let mut last = io::Error::from(io::ErrorKind::AddrInUse);
+    // From anywhere on, so that nobody can tell which comes next.
+    let count = u32::from(high.saturating_sub(low)) + 1;
+    let start = fastrand::u32(..count);
+    for step in 0..count.min(u32::from(TRIES)) {
+        let offset = u16::try_from((start + step) % count).unwrap_or(0);
+        match listen(SocketAddr::new(ip, low.saturating_add(offset))) {
+            Err(error) if error.kind() == io::ErrorKind::AddrInUse => last = error,
+            other => return other,
+        }
+    }
+    Err(last)
+}
+
+/// The system looks for a port without a single connection, of those that rest (`TIME_WAIT`) too, which takes milliseconds
+/// once there are ten thousand; to be given one of its own choice by name takes microseconds.
+fn open_any(ip: IpAddr, ephemeral: &Ephemeral) -> io::Result<Port> {
+    for _ in 0..TRIES_OF_ANY {
+        if let Some(port) = ephemeral.choose()
+            && let Ok(port) = listen(SocketAddr::new(ip, port))
+        {
+            return Ok(port);
+        }
+    }
+    listen(SocketAddr::new(ip, 0))
 }
 
 fn listen(address: SocketAddr) -> io::Result<Port> {
@@ -112,6 +135,8 @@ fn socket(address: SocketAddr) -> io::Result<Socket> {
 
 #[cfg(test)]
 mod tests {
+    use std::collections::BTreeSet;
+    use std::io::Read as _;
     use std::net::Ipv4Addr;
 
     use super::*;
@@ -130,9 +155,9 @@ mod tests {
                 break port;
             }
         };
-        let range = Some(Ports { low, high: low + 2 });
+        let range = Ports::Range { low, high: low + 2 };
         let open: Vec<_> = (0..3)
-            .map(|_| Port::open(LOOPBACK, range).unwrap())
+            .map(|_| Port::open(LOOPBACK, &range).unwrap())
             .collect();
         let mut ports: Vec<_> = open
             .iter()
@@ -140,9 +165,87 @@ mod tests {
             .collect();
         ports.sort_unstable();
         assert_eq!(ports, [low, low + 1, low + 2]);
-        let full = Port::open(LOOPBACK, range).unwrap_err();
+        let full = Port::open(LOOPBACK, &range).unwrap_err();
         assert_eq!(full.kind(), io::ErrorKind::AddrInUse);
         drop(open);
-        assert!(Port::open(LOOPBACK, range).is_ok());
+        assert!(Port::open(LOOPBACK, &range).is_ok());
+    }
+
+    fn number(port: &Port) -> u16 {
+        port.local_addr().unwrap().port()
+    }
+
+    /// An address where nobody else opens ports, for each test its own.
+    fn quiet(last: u8) -> IpAddr {
+        Ipv4Addr::new(127, 83, 6, last).into()
+    }
+
+    /// Two ports that the system gives to nobody who asks for any.
+    fn beside() -> (u16, u16) {
+        let (low, _) = Ephemeral::of_system().unwrap().ends();
+        (low - 2, low - 1)
+    }
+
+    #[test]
+    fn nobody_can_tell_which_port_comes_next() {
+        let own = Ephemeral::of_system().unwrap();
+        let (low, high) = own.ends();
+        for ports in [Ports::Range { low, high }, Ports::Any(own)] {
+            let opened: Vec<_> = (0..64)
+                .map(|_| i32::from(number(&Port::open(quiet(1), &ports).unwrap())))
+                .collect();
+            let all: BTreeSet<_> = opened.iter().collect();
+            assert!(all.len() > 32, "{opened:?}");
+            let steps: BTreeSet<_> = opened.windows(2).map(|two| two[1] - two[0]).collect();
+            assert!(steps.len() > 32, "{opened:?}");
+            assert!(steps.iter().any(|step| *step < 0), "{opened:?}");
+            // From all over the range.
+            let middle = i32::from(low.midpoint(high));
+            assert!(opened.iter().any(|port| *port < middle), "{opened:?}");
+            assert!(opened.iter().any(|port| *port > middle), "{opened:?}");
+        }
+    }
+
+    #[test]
+    fn a_port_in_use_is_passed_over() {
+        let (low, high) = beside();
+        let range = Ports::Range { low, high };
+        let any = Ports::Any(Ephemeral::of(low, low, ""));
+        let taken = listen((quiet(2), low).into()).unwrap();
+        for _ in 0..32 {
+            assert_eq!(number(&Port::open(quiet(2), &range).unwrap()), high);
+            // The system's choice.
+            assert!(number(&Port::open(quiet(2), &any).unwrap()) > high);
+        }
+        drop(taken);
+        assert_eq!(number(&Port::open(quiet(2), &any).unwrap()), low);
+    }
+
+    #[test]
+    fn a_port_that_rests_is_opened_again() {
+        let (low, _) = beside();
+        let any = Ports::Any(Ephemeral::of(low, low, ""));
+        for _ in 0..3 {
+            let port = Port::open(quiet(3), &any).unwrap();
+            let address = port.local_addr().unwrap();
+            assert_eq!(address.port(), low);
+            let mut client = std::net::TcpStream::connect(address).unwrap();
+            // Who closes first is who rests.
+            let std = std::net::TcpListener::from(port.socket);
+            std.set_nonblocking(false).unwrap();
+            drop(std.accept().unwrap());
+            assert_eq!(client.read(&mut [0]).unwrap(), 0);
+        }
+    }
+
+    #[test]
+    fn reserved_ports_are_left_alone() {
+        let (low, high) = beside();
+        let any = Ports::Any(Ephemeral::of(low, high, &format!("80,{low}")));
+        let opened: BTreeSet<_> = (0..64)
+            .map(|_| number(&Port::open(quiet(4), &any).unwrap()))
+            .collect();
+        assert!(!opened.contains(&low), "{opened:?}");
+        assert!(opened.contains(&high), "{opened:?}");
     }
 }

@@ -15,7 +15,7 @@ use ipnet::IpNet;
 use super::live::Live;
 use super::{Certificate, is_loopback};
 pub use crate::conn::Resume;
-use crate::conn::{Ports, Security};
+use crate::conn::{Ephemeral, Ports, Security};
 use crate::reactor::{Cover, Front};
 use crate::session::SecondRules;
 
@@ -122,13 +122,16 @@ impl FtpConfig {
             .chain(implicit)
     }
 
-    /// How its sessions come to data connections. Blocks for names.
+    /// How its sessions come to data connections. Blocks for names and for the disk.
     pub(super) fn rules(&self) -> Result<SecondRules, String> {
         let mut rules = SecondRules {
-            ports: self.passive_ports.as_ref().map(|ports| Ports {
-                low: *ports.start(),
-                high: *ports.end(),
-            }),
+            ports: match &self.passive_ports {
+                Some(ports) => Ports::Range {
+                    low: *ports.start(),
+                    high: *ports.end(),
+                },
+                None => Ports::Any(Ephemeral::of_system().unwrap_or_default()),
+            },
             told_to: Vec::new(),
             told: None,
             active: self.active,

@@ -21,8 +21,8 @@ const STRANGERS: usize = 16;
 /// How the sessions of a listener come to data connections.
 #[derive(Clone, Debug)]
 pub(crate) struct SecondRules {
-    /// Ports that may be opened; `None`: any.
-    pub(crate) ports: Option<Ports>,
+    /// Ports that may be opened.
+    pub(crate) ports: Ports,
     /// What peers of a network are told as our address, `None` being our own; the first network that holds the peer counts.
     pub(crate) told_to: Vec<(IpNet, Option<IpAddr>)>,
     /// What all others are told.
@@ -113,7 +113,7 @@ impl Session {
         let ip = self.own_ip()?;
         let peer = self.peer.ip();
         let second = self.second.as_mut().ok_or_else(no_second)?;
-        let mut port = Port::open(ip, second.rules.ports)?;
+        let mut port = Port::open(ip, &second.rules.ports)?;
         ctx.spare(&port.socket)?;
         let address = second.rules.told(port.local_addr()?, peer);
         second.serial = second.serial.checked_add(1).unwrap_or(1);
@@ -324,7 +324,7 @@ mod tests {
     #[test]
     fn peers_are_told_the_address_for_their_network() {
         let rules = SecondRules {
-            ports: None,
+            ports: Ports::Any(crate::conn::Ephemeral::default()),
             told_to: vec![
                 ("10.1.0.0/16".parse().unwrap(), None),
                 ("10.0.0.0/8".parse().unwrap(), "10.9.9.9".parse().ok()),
