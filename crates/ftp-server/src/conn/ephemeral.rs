@@ -17,6 +17,10 @@ pub(crate) struct Ephemeral {
 
 impl Ephemeral {
     /// As the system has them now; `None` if it does not tell. Blocks for the disk.
+    #[allow(
+        clippy::disallowed_methods,
+        reason = "not files that are served, and no loop runs yet"
+    )]
     pub(crate) fn of_system() -> Option<Self> {
         let range = fs::read_to_string(RANGE).ok()?;
         let reserved = fs::read_to_string(RESERVED).ok()?;
@@ -55,13 +59,15 @@ impl Ephemeral {
 
 #[cfg(test)]
 mod tests {
+    use std::collections::BTreeSet;
+
     use super::*;
 
     #[test]
     fn the_systems_lists_are_read() {
         let found = Ephemeral::of(40_000, 40_003, "80,40001-40002,50000\n");
         let chosen = (0..200).filter_map(|_| found.choose());
-        let chosen: std::collections::BTreeSet<_> = chosen.collect();
+        let chosen: BTreeSet<_> = chosen.collect();
         assert_eq!(Vec::from_iter(chosen), [40_000, 40_003]);
         assert_eq!(Ephemeral::of(40_000, 40_000, "\n").choose(), Some(40_000));
         assert!(Ephemeral::of_system().is_some());

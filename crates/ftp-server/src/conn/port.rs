@@ -222,6 +222,11 @@ mod tests {
     }
 
     #[test]
+    #[allow(
+        clippy::disallowed_types,
+        clippy::disallowed_methods,
+        reason = "both sides may block here"
+    )]
     fn a_port_that_rests_is_opened_again() {
         let (low, _) = beside();
         let any = Ports::Any(Ephemeral::of(low, low, ""));
