@@ -1,12 +1,15 @@
-//! curl, wget, lftp, ncftp and rclone, each file compared by its digest.
+//! curl, wget, lftp, ncftp, rclone and gFTP's engine, each file compared by its digest.
 
 use std::fs::{self, File};
 use std::path::Path;
+use std::time::Instant;
 
 use ftp_tests::Scratch;
 use ftp_tests::files::{sha256_of, tree, write_random};
 
-use super::place::{COVERS, Cover, curl_succeeds, have, lftp, port, run, server, succeed};
+use super::place::{
+    COVERS, Cover, curl_succeeds, have, is_long, lftp, port, run, server, succeed, told,
+};
 
 /// Sizes and names that are worth a look.
 const FILES: [(&str, u64); 4] = [
@@ -15,11 +18,6 @@ const FILES: [(&str, u64); 4] = [
     ("with two spaces", 70_000),
     ("größe-日本", 3_500_000),
 ];
-
-/// Whether the long cases are wanted, too.
-fn is_long() -> bool {
-    std::env::var_os("MUXFTP_LONG").is_some()
-}
 
 #[test]
 fn curl_puts_and_gets() {
@@ -103,7 +101,7 @@ fn curl_resumes_a_download() {
 #[test]
 fn five_gigabytes_with_holes_come_and_go() {
     if !is_long() || !have("curl") {
-        println!("skipped: 5 GB (MUXFTP_LONG is not set)");
+        println!("skipped: 5 GB (scripts/interop.sh does it)");
         return;
     }
     let (server, scratch) = (server(&["--durability", "none"]), Scratch::new("curl-5g"));
@@ -134,16 +132,56 @@ fn wget_gets() {
     if !have("wget") {
         return;
     }
+    let help = run("wget", &["--help"]).stdout;
+    let has_tls = String::from_utf8_lossy(&help).contains("--ftps-implicit");
     let (server, scratch) = (server(&[]), Scratch::new("wget"));
+    for cover in COVERS {
+        let (scheme, more): (_, &[&str]) = match cover {
+            Cover::Plain => ("ftp", &[]),
+            Cover::Explicit => ("ftps", &["--no-check-certificate"]),
+            Cover::Implicit => ("ftps", &["--no-check-certificate", "--ftps-implicit"]),
+        };
+        if cover != Cover::Plain && !has_tls {
+            println!("skipped: wget, {cover:?}: it is built without");
+            continue;
+        }
+        for (name, len) in FILES {
+            write_random(&server.file(name), 9, len);
+            let back = scratch.join(name);
+            let url = format!("{scheme}://127.0.0.1:{}/{name}", port(&server, cover));
+            let args = ["-q", "-t", "1", "-O", back.to_str().unwrap(), &url];
+            succeed("wget", &[&args, more].concat());
+            let (found, sent) = (sha256_of(&back), sha256_of(&server.file(name)));
+            assert_eq!(found, sent, "{cover:?}: {name}");
+        }
+    }
+}
+
+/// The engine of a graphical client. It shares no TLS sessions between its connections.
+#[test]
+fn gftp_puts_lists_and_gets() {
+    if !have("gftp-text") {
+        return;
+    }
+    let prefer = ["--ftp-data-tls-resume", "prefer"];
+    let (server, scratch) = (server(&prefer), Scratch::new("gftp"));
+    let (from, to) = (scratch.join("from"), scratch.join("to"));
     for (name, len) in FILES {
-        write_random(&server.file(name), 9, len);
-        let back = scratch.join(name);
-        let url = format!("ftp://127.0.0.1:{}/{name}", port(&server, Cover::Plain));
-        succeed(
-            "wget",
-            &["-q", "-t", "1", "-O", back.to_str().unwrap(), &url],
-        );
-        assert_eq!(sha256_of(&back), sha256_of(&server.file(name)), "{name}");
+        write_random(&from.join(name), 6, len);
+    }
+    for (cover, scheme) in [(Cover::Plain, "ftp"), (Cover::Explicit, "ftps")] {
+        let to = to.join(scheme);
+        fs::create_dir_all(&to).unwrap();
+        let (number, from_name, to_name) = (port(&server, cover), from.display(), to.display());
+        let open = format!("open {scheme}://u:p@127.0.0.1:{number}");
+        let put =
+            format!("{open}\nmkdir {scheme}\ncd {scheme}\nlcd {from_name}\nmput *\nls\nquit\n");
+        let said = told("gftp-text", scratch.path(), &put);
+        assert_eq!(tree(&server.file(scheme)), tree(&from), "{said}");
+        assert!(said.contains("größe-日本"), "{said}");
+        let get = format!("{open}\ncd {scheme}\nlcd {to_name}\nmget *\nquit\n");
+        let said = told("gftp-text", scratch.path(), &get);
+        assert_eq!(tree(&to), tree(&from), "{said}");
     }
 }
 
@@ -174,13 +212,18 @@ fn lftp_mirrors_both_ways() {
         plant(&from, count);
         let there = format!("there-{cover:?}");
         let (from_name, to_name) = (from.display(), to.display());
-        lftp(
-            &server,
-            cover,
-            &format!("mirror -R -P 4 {from_name} {there}"),
-        );
+        for (way, what) in [
+            ("up", format!("mirror -R -P 4 {from_name} {there}")),
+            ("down", format!("mirror -P 4 {there} {to_name}")),
+        ] {
+            let begun = Instant::now();
+            lftp(&server, cover, &what);
+            println!(
+                "lftp {way}, {count} files, {cover:?}: {:.1?}",
+                begun.elapsed()
+            );
+        }
         assert_eq!(tree(&server.file(&there)), tree(&from));
-        lftp(&server, cover, &format!("mirror -P 4 {there} {to_name}"));
         assert_eq!(tree(&to), tree(&from));
     }
 }
@@ -214,21 +257,33 @@ fn rclone_copies_and_checks() {
     let (server, scratch) = (server(&prefer), Scratch::new("rclone"));
     let hidden = run("rclone", &["obscure", "p"]).stdout;
     let hidden = String::from_utf8(hidden).unwrap();
-    let (from, to) = (scratch.join("from"), scratch.join("to"));
-    plant(&from, 100);
     for cover in COVERS {
-        let tls = match cover {
-            Cover::Plain => "",
-            Cover::Explicit => ",explicit_tls=true,no_check_certificate=true",
-            Cover::Implicit => ",tls=true,no_check_certificate=true",
+        let (count, tls) = match cover {
+            Cover::Plain if is_long() => (10_000, ""),
+            Cover::Plain => (1_000, ""),
+            Cover::Explicit => (50, ",explicit_tls=true,no_check_certificate=true"),
+            Cover::Implicit => (50, ",tls=true,no_check_certificate=true"),
         };
+        let (from, to) = (
+            scratch.join(format!("from-{cover:?}")),
+            scratch.join(format!("to-{cover:?}")),
+        );
+        plant(&from, count);
         let number = port(&server, cover);
         let there = format!(
             ":ftp,host=127.0.0.1,port={number},user=u,pass={}{tls}:r-{cover:?}",
             hidden.trim()
         );
         let config = ["--config", "/dev/null", "--retries", "1", "-q"];
-        let rclone = |args: &[&str]| succeed("rclone", &[args, &config[..]].concat());
+        let rclone = |args: &[&str]| {
+            let begun = Instant::now();
+            succeed("rclone", &[args, &config[..]].concat());
+            println!(
+                "rclone {}, {count} files, {cover:?}: {:.1?}",
+                args[0],
+                begun.elapsed()
+            );
+        };
         rclone(&["copy", from.to_str().unwrap(), &there]);
         assert_eq!(tree(&server.file(format!("r-{cover:?}"))), tree(&from));
         rclone(&["check", "--download", from.to_str().unwrap(), &there]);

@@ -1,5 +1,7 @@
 //! A server that speaks FTP in all three ways, and programs run against it.
 
+use std::fs::{self, File};
+use std::path::Path;
 use std::process::{Command, Output};
 
 use ftp_tests::{Options, Server};
@@ -47,14 +49,33 @@ pub(crate) fn have(program: &str) -> bool {
     found.status.success()
 }
 
-/// Runs a program for two minutes at most.
+/// Whether the long cases are wanted, too (`scripts/interop.sh`).
+pub(crate) fn is_long() -> bool {
+    std::env::var_os("MUXFTP_LONG").is_some()
+}
+
+/// Runs a program for two minutes at most; half an hour, if the long cases are wanted.
 pub(crate) fn run(program: &str, args: &[&str]) -> Output {
+    let most = if is_long() { "1800" } else { "120" };
     let mut command = Command::new("timeout");
     command
-        .args(["120", program])
+        .args([most, program])
         .args(args)
         .env("HOME", "/nonexistent");
     command.stdin(std::process::Stdio::null()).output().unwrap()
+}
+
+/// Runs a program that takes commands on standard input and keeps its settings in `home`; all that it said.
+pub(crate) fn told(program: &str, home: &Path, commands: &str) -> String {
+    let script = home.join("commands");
+    fs::write(&script, commands).unwrap();
+    let mut command = Command::new("timeout");
+    command.args(["120", program]).env("HOME", home);
+    command.env("LC_ALL", "C.UTF-8").current_dir(home);
+    let output = command.stdin(File::open(&script).unwrap()).output();
+    let output = output.unwrap();
+    let said = [output.stdout, output.stderr].concat();
+    String::from_utf8_lossy(&said).into_owned()
 }
 
 /// What curl is to do with a name on the server, by a way to TLS.
