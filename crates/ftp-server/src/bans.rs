@@ -11,7 +11,7 @@ use std::sync::{Arc, Condvar, Mutex, MutexGuard, PoisonError};
 use std::thread::{Builder, JoinHandle};
 use std::time::{Duration, Instant, SystemTime};
 
-use ftp_access::bans::{self, Offence, Policy, state};
+use ftp_access::bans::{self, Policy, state};
 
 /// However many bans begin, they are written down no more often.
 const PAUSE: Duration = Duration::from_secs(1);
@@ -95,7 +95,7 @@ impl Bans {
     pub(crate) fn login_refused(&self, peer: IpAddr, now: Instant) {
         let mut state = self.lock();
         let ban = match state.on {
-            true => state.bans.offend(peer, Offence::Login, now),
+            true => state.bans.offend(peer, now),
             false => None,
         };
         state.news |= ban.is_some();

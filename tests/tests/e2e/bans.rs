@@ -243,6 +243,46 @@ fn standard_ftp_counts_too() {
     assert_eq!(refused(from, native).as_deref(), Some("login_later"));
 }
 
+/// What monitors do, and what a web page can make its visitors' browsers do, keeps nobody out.
+#[test]
+fn silence_and_garbage_ban_nobody() {
+    let home = Scratch::new("bans");
+    let words = ["--ban-after=1", FORGIVE, "--ftp-listen=127.0.0.1:0"];
+    let server = server(&home, &[&words[..], &["--hello-timeout=300ms"]].concat());
+    let from = address(7);
+    let said: [&[u8]; 4] = [
+        b"",
+        b"GET / HTTP/1.1\r\nHost: x\r\n\r\n",
+        b"\x16\x03\x01\x02\x00\x01\x00\x01\xfc\x03\x03",
+        &[0xff; 100],
+    ];
+    for addr in &server.addrs()[..2] {
+        // All at once: in our own protocol each waits until the server has had enough. Standard FTP gives a person longer.
+        let open = said.iter().cycle().take(24).map(|words| {
+            let mut peer = Peer::connect_from(from, *addr);
+            drop(peer.try_raw(words));
+            peer
+        });
+        for peer in open.collect::<Vec<_>>() {
+            if *addr == server.addr() {
+                drop(peer.stream().read_to_end(&mut Vec::new()));
+            } else {
+                drop(peer.stream().read(&mut [0; 100]));
+            }
+        }
+        for _ in 0..24 {
+            drop(Peer::connect_from(from, *addr));
+        }
+    }
+    assert_eq!(refused(from, server.addr()), None);
+    // It is the same address that guesses are counted for.
+    for _ in 0..2 {
+        guess(from, server.addr());
+    }
+    assert_eq!(refused(from, server.addr()).as_deref(), Some("login_later"));
+    eventually("the ban is logged", SOON, || bans(&server).len() == 1);
+}
+
 /// The filter for fail2ban that the README shows, with the pattern that `<ADDR>` stands for.
 fn filter() -> Regex {
     let readme = fs::read_to_string(concat!(env!("CARGO_MANIFEST_DIR"), "/../README.md")).unwrap();

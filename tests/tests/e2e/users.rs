@@ -2,6 +2,7 @@
 
 use std::fmt::Write as _;
 use std::fs;
+use std::io::{BufRead, BufReader, Read, Write as _};
 use std::os::unix::fs::symlink;
 use std::path::Path;
 use std::time::Instant;
@@ -63,6 +64,68 @@ fn verbs(folder: &str) -> Vec<(&'static str, Value)> {
         ),
         ("delete", json!({"verb": "remove", "path": at("f")})),
     ]
+}
+
+/// To the byte, in both protocols, whatever is wrong with a log-in.
+#[test]
+fn every_refusal_reads_the_same() {
+    let home = Scratch::new("users");
+    let away = "preset = \"full\"\nallow-from = [\"192.0.2.7/32\"]";
+    let text = [
+        user(home.path(), "anna", "preset = \"full\""),
+        user(home.path(), "off", "preset = \"full\"\nenabled = false"),
+        user(home.path(), "away", away),
+        format!(
+            "[[user]]\nname = \"machine\"\nroot = \"{}\"\npreset = \"full\"\ncertificates = [\"CN=machine\"]\n",
+            home.path().display()
+        ),
+    ]
+    .concat();
+    write(&home, &text);
+    let file = home.join("users.toml").into_os_string();
+    let words = ["--ban-after=0", "--ftp-listen=127.0.0.1:0", "--users"];
+    let server = Server::start(Options::new().args(words).args([file]));
+    // Longer than any password is, shorter than any line.
+    let too_long = "x".repeat(1100);
+    let wrong = ["anna", "off", "away", "machine", "nobody"].map(|name| (name, "wrong"));
+    let right = ["off", "away", "machine", "nobody"].map(|name| (name, PASSWORD));
+    let long = ["anna", "off", "away", "machine", "nobody"].map(|name| (name, &*too_long));
+    let tries = [&wrong[..], &right, &long].concat();
+    let native = |(name, password): (&str, &str)| {
+        let mut peer = Peer::hello(server.addr());
+        let ask =
+            json!({"id": 7, "verb": "login", "user": name, "password": password, "fin": true});
+        peer.send(&ask, b"");
+        let mut size = [0; 4];
+        peer.stream().read_exact(&mut size).unwrap();
+        let mut head = vec![0; u32::from_be_bytes(size) as usize];
+        peer.stream().read_exact(&mut head).unwrap();
+        String::from_utf8(head).unwrap()
+    };
+    let ftp = |(name, password): (&str, &str)| {
+        let peer = Peer::connect(server.addrs()[1]);
+        let mut lines = BufReader::new(peer.stream());
+        let mut said = String::new();
+        for ask in [
+            "",
+            &format!("USER {name}\r\n"),
+            &format!("PASS {password}\r\n"),
+        ] {
+            peer.stream().write_all(ask.as_bytes()).unwrap();
+            lines.read_line(&mut said).unwrap();
+        }
+        said
+    };
+    let same = |said: Vec<String>| {
+        for (words, (name, password)) in said.iter().zip(&tries) {
+            assert_eq!(*words, said[0], "{name}, {password:.9}");
+        }
+        said[0].clone()
+    };
+    let native = same(tries.iter().map(|it| native(*it)).collect());
+    assert!(native.contains("login_failed"), "{native}");
+    let ftp = same(tries.iter().map(|it| ftp(*it)).collect());
+    assert!(ftp.starts_with("220") && ftp.contains("\n530 "), "{ftp}");
 }
 
 #[test]

@@ -1,6 +1,10 @@
 //! Bans against guessing: each offence adds to a peer's score, time takes away from it, and too high a score is a ban,
 //! each twice as long as the one before.
 //!
+//! A wrong password is the only offence there is. Garbage and silence are none: a web page can have its visitors' browsers
+//! send both to any port, and would so have them banned, and balancers and monitors connect and say nothing. Deadlines and caps
+//! are what those meet.
+//!
 //! The score is kept as an instant: when it will have faded. So is all else, and there is no sweep: what has faded is the
 //! first to go when the table is full. A banned peer's entry is worth most, so no crowd of fresh offenders drives
 //! it out; only as many *banned* peers as the table holds could. [`state`] keeps bans on the disk.
@@ -54,26 +58,6 @@ impl Default for Policy {
             longest: Duration::from_secs(24 * 3600),
             memory: Duration::from_secs(24 * 3600),
             peers: PEERS,
-        }
-    }
-}
-
-/// What a peer did.
-#[derive(Clone, Copy, Debug, PartialEq, Eq)]
-pub enum Offence {
-    /// A wrong password, or a user who is not there: one point.
-    Login,
-    /// What no client of ours says, such as another protocol's greeting: two points.
-    Protocol,
-    /// Connected and never said anything until the deadline before log-in: one point.
-    Silence,
-}
-
-impl Offence {
-    fn points(self) -> u32 {
-        match self {
-            Self::Login | Self::Silence => 1,
-            Self::Protocol => 2,
         }
     }
 }
@@ -153,8 +137,8 @@ impl Bans {
             .filter(|left| !left.is_zero())
     }
 
-    /// Notes an offence. A ban, if this was one too many; who is banned already gets no other.
-    pub fn offend(&mut self, peer: IpAddr, offence: Offence, now: Instant) -> Option<Ban> {
+    /// Notes an offence, which is one point. A ban, if this was one too many; who is banned already gets no other.
+    pub fn offend(&mut self, peer: IpAddr, now: Instant) -> Option<Ban> {
         if self.is_allowed(peer) || self.remaining(peer, now).is_some() {
             return None;
         }
@@ -175,7 +159,7 @@ impl Bans {
         if !remembered {
             entry.strikes = 0;
         }
-        entry.faded = entry.faded.max(now) + self.policy.fade * offence.points();
+        entry.faded = entry.faded.max(now) + self.policy.fade;
         let mut ban = None;
         if entry.faded > now + self.policy.fade * self.policy.points {
             let doubled = 1_u32
@@ -315,7 +299,7 @@ mod tests {
     /// Offends until there is a ban.
     fn banned(bans: &mut Bans, peer: IpAddr, now: Instant) -> Ban {
         (0..100)
-            .find_map(|_| bans.offend(peer, Offence::Login, now))
+            .find_map(|_| bans.offend(peer, now))
             .expect("never banned")
     }
 
@@ -324,14 +308,14 @@ mod tests {
         let (mut bans, peer) = (Bans::new(policy()), ip("192.0.2.1"));
         let mut now = Instant::now();
         for n in 0..3 {
-            assert_eq!(bans.offend(peer, Offence::Login, now), None, "{n}");
+            assert_eq!(bans.offend(peer, now), None, "{n}");
         }
         for (strike, lasts) in [(1, 60), (2, 120), (3, 200), (4, 200)] {
             let ban = banned(&mut bans, peer, now);
             assert_eq!((ban.strike, ban.lasts), (strike, lasts * SECOND));
             assert_eq!(bans.remaining(peer, now), Some(ban.lasts));
             // While it lasts, nothing makes it longer.
-            assert_eq!(bans.offend(peer, Offence::Protocol, now + SECOND), None);
+            assert_eq!(bans.offend(peer, now + SECOND), None);
             now += ban.lasts;
             assert_eq!(bans.remaining(peer, now), None);
         }
@@ -347,7 +331,7 @@ mod tests {
         let (mut bans, peer) = (Bans::new(policy()), ip("2001:db8::1"));
         let (now, wall) = (Instant::now(), SystemTime::UNIX_EPOCH + 1_000_000 * SECOND);
         banned(&mut bans, peer, now);
-        bans.offend(ip("192.0.2.2"), Offence::Login, now);
+        bans.offend(ip("192.0.2.2"), now);
         let (now, wall) = (now + 20 * SECOND, wall + 20 * SECOND);
         let standing = bans.standing(now, wall);
         assert_eq!(standing.len(), 1, "a score is no ban: {standing:?}");
@@ -391,7 +375,7 @@ mod tests {
         let (mut bans, peer) = (Bans::new(policy()), ip("192.0.2.1"));
         let mut now = Instant::now();
         for _ in 0..1000 {
-            assert_eq!(bans.offend(peer, Offence::Login, now), None);
+            assert_eq!(bans.offend(peer, now), None);
             now += 10 * SECOND;
         }
     }
@@ -409,7 +393,7 @@ mod tests {
         assert!(bans.remaining(ip("2001:db8:0:1::1"), now).is_none());
         for friend in ["10.1.2.3", "::ffff:10.1.2.3", "2001:db8:7::1"] {
             for _ in 0..100 {
-                assert_eq!(bans.offend(ip(friend), Offence::Protocol, now), None);
+                assert_eq!(bans.offend(ip(friend), now), None);
             }
         }
         assert_eq!(bans.len(), 1);
@@ -428,7 +412,7 @@ mod tests {
             banned(&mut bans, nth(n), now);
         }
         for n in 1000..100_000 {
-            bans.offend(nth(n), Offence::Login, now + SECOND);
+            bans.offend(nth(n), now + SECOND);
             assert!(bans.len() <= peers && bans.worth.len() == bans.len());
         }
         for n in 0..50 {

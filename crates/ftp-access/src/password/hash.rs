@@ -51,11 +51,14 @@ impl Default for Cost {
 
 /// What hashing works in. It is large; a worker has one and uses it again and again.
 #[derive(Default)]
-pub struct Scratch(Vec<Block>);
+pub struct Scratch {
+    memory: Vec<Block>,
+    computed: u64,
+}
 
 impl fmt::Debug for Scratch {
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
-        write!(f, "Scratch({} KiB)", self.0.len())
+        write!(f, "Scratch({} KiB)", self.memory.len())
     }
 }
 
@@ -207,6 +210,7 @@ fn work(
     password: &Password,
     scratch: &mut Scratch,
 ) -> Option<Output> {
+    scratch.computed += 1;
     let blocks = scratch.blocks(params.block_count());
     let mut out = [0; Output::MAX_LENGTH];
     let out = out.get_mut(..len)?;
@@ -219,11 +223,17 @@ fn work(
 }
 
 impl Scratch {
+    /// How many hashes were computed in it.
+    #[must_use]
+    pub fn computed(&self) -> u64 {
+        self.computed
+    }
+
     fn blocks(&mut self, count: usize) -> &mut [Block] {
-        if self.0.len() < count {
-            self.0.resize(count, Block::default());
+        if self.memory.len() < count {
+            self.memory.resize(count, Block::default());
         }
-        self.0.get_mut(..count).unwrap_or_default()
+        self.memory.get_mut(..count).unwrap_or_default()
     }
 }
 

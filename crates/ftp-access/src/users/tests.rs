@@ -272,10 +272,22 @@ fn an_unknown_name_costs_what_a_known_one_costs() {
     let users = Users::parse(&good()).unwrap();
     let known = Hash::parse(HASH).unwrap().cost();
     // The memory that was worked on tells how much work it was: as much, whatever the refusal.
-    let wrong = Password::new("wrong").unwrap();
-    for name in ["anna", "ben", "nobody", "", "off", "machine"] {
+    for (name, password) in [
+        ("anna", "wrong"),
+        // Not from there.
+        ("anna", "password"),
+        ("ben", "wrong"),
+        ("ben", ""),
+        ("nobody", "wrong"),
+        ("", "wrong"),
+        ("off", "wrong"),
+        ("off", "password"),
+        ("machine", "wrong"),
+    ] {
         let mut scratch = Scratch::default();
-        let verdict = users.check(name, &wrong, ip("192.0.2.1"), &mut scratch);
+        let password = Password::new(password).unwrap();
+        let verdict = users.check(name, &password, ip("192.0.2.1"), &mut scratch);
+        assert_eq!(scratch.computed(), 1, "{name}: {verdict:?}");
         assert!(matches!(verdict, Verdict::Refused(_)), "{name}");
         let worked = format!("Scratch({} KiB)", known.memory_kib);
         assert_eq!(format!("{scratch:?}"), worked, "{name}: {verdict:?}");
