@@ -1,6 +1,7 @@
 """Sessions in the languages of the servers, driven by one program for all of them; prints figures as JSON lines.
 
     drive.py classic --addr A --root DIR …   the rows of the classic FTP benchmark, with so many sessions
+    drive.py listing --addr A --name DIR …   the first byte and all of a listing, so many times
     drive.py secure --addr A --language L …  TLS sessions: opens them, says how long it took, holds them until told
 
 The benchmark's part that speaks to a server: run as a process of its own, so that its cost can be told from the server's.
@@ -116,14 +117,18 @@ class Ftp(Session):
             self.ask(f"PASS {user}", "230")
         return self
 
-    def data(self, words):
-        """A data connection on which these words have begun a transfer."""
+    def prepared(self):
+        """A data connection on which nothing has begun."""
         if not self.binary:
             self.ask("TYPE I", "200")
             self.binary = True
         told = self.ask("EPSV", "229")
         port = int(told.split("|||")[1].split("|")[0])
-        data = socket.create_connection((self.socket.getpeername()[0], port), timeout=PATIENCE)
+        return socket.create_connection((self.socket.getpeername()[0], port), timeout=PATIENCE)
+
+    def data(self, words):
+        """A data connection on which these words have begun a transfer."""
+        data = self.prepared()
         self.ask(words, "150", "125")
         return data
 
@@ -213,6 +218,29 @@ def classic(args):
     tell({"row": "quit", "seconds": timed(lambda: [one.quit() for one in crowd])})
 
 
+def listing(args):
+    """One folder, listed again and again on one session: how long until the first byte, and until all of it was there."""
+    one = Ftp(args.addr).begin(args.user)
+    buffer = bytearray(BLOCK)
+    for number in range(args.sessions + 1):
+        with one.prepared() as data:
+            begin = time.perf_counter()
+            one.socket.sendall(f"{args.verb} {args.name}\r\n".encode())
+            count = data.recv_into(buffer)
+            first = time.perf_counter() - begin
+            entries = 0
+            while count:
+                entries += buffer.count(b"\n", 0, count)
+                count = data.recv_into(buffer)
+            seconds = time.perf_counter() - begin
+        one.reply("150", "125")
+        one.reply("226")
+        # The first is a warm-up.
+        if number:
+            tell({"first": first, "seconds": seconds, "entries": entries})
+    sys.stdin.readline()
+
+
 def secure(args):
     """So many TLS sessions, two at a time; held until standard input ends."""
     kind = {"native": Native, "http": Http, "ftp": Ftp}[args.language]
@@ -232,7 +260,7 @@ def secure(args):
 def main():
     parser = argparse.ArgumentParser()
     add = parser.add_argument
-    add("mode", choices=["classic", "secure"])
+    add("mode", choices=["classic", "listing", "secure"])
     add("--addr", required=True)
     add("--language", default="ftp")
     add("--user", default="anonymous")
@@ -243,9 +271,10 @@ def main():
     add("--each", type=int, default=0, help="their bytes; 0 leaves these rows out")
     add("--files", type=int, default=10)
     add("--inbox", default="inbox")
+    add("--verb", default="LIST", help="what lists")
     args = parser.parse_args()
     try:
-        (classic if args.mode == "classic" else secure)(args)
+        {"classic": classic, "listing": listing, "secure": secure}[args.mode](args)
     except (OSError, ValueError, IndexError) as error:
         print(f"{type(error).__name__}: {error}", file=sys.stderr, flush=True)
         os._exit(1)

@@ -26,6 +26,7 @@ ALL = {
     "curve-connections": curves.connections,
     "curve-sizes": curves.sizes,
     "curve-memory": curves.memory,
+    "list-ftp": listing.first_byte,
 }
 
 

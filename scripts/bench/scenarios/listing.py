@@ -1,12 +1,20 @@
 """Long listings: one folder with very many entries, listed by name, size and time."""
 
+import statistics
+
 import data
+import load
 import peers
 from contest import Contest, Entry
-from proc import Failed
+from proc import Cost, Failed, Sampler, cpu_of
 
 # Beyond this fewer peers and rounds.
 EVERY_PEER = 100_000
+# Listings of one session whose median counts.
+TIMES = 7
+FTP = (peers.Vsftpd, peers.Proftpd, peers.PureFtpd, peers.Pyftpdlib)
+# What is not known there.
+LACK = {("MLSD", "vsftpd")}
 
 
 def listing(bench):
@@ -57,3 +65,49 @@ def of(bench, count):
         seconds=20,
         params={"count": count},
     )
+
+
+def first_byte(bench):
+    """FTP's listings of a long folder: how long until the first byte."""
+    count = 10_000 if bench.args.quick else 100_000
+    data.flat(bench.source(f"flat-{count}"), count)
+    servers = [("muxftp", bench.muxftp_ftp(*bench.unsynced))]
+    servers += [(kind.name, bench.server(kind)) for kind in FTP]
+    for verb in ("MLSD", "LIST"):
+        entries = [first_of(bench, verb, name, server, count) for name, server in servers if server and (verb, name) not in LACK]
+        yield Contest(
+            f"first-{verb.lower()}",
+            f"FTP: first byte of {verb}, {count:,} entries",
+            0,
+            "ms",
+            entries,
+            value=lambda cost: cost.extra["first ms"],
+            less=True,
+            digits=1,
+            columns=[("all s", "all s", 2)],
+            warmups=0,
+            seconds=60,
+            params={"count": count, "verb": verb},
+        )
+    data.remove(bench.source(f"flat-{count}"))
+
+
+def first_of(bench, verb, name, server, count):
+    flags = {"name": f"flat-{count}", "sessions": TIMES, "verb": verb}
+
+    def command():
+        found = load.Drive(bench, "listing", server, **flags)
+        try:
+            with Sampler([found.pid], list(server.pids)) as sampler:
+                told = [found.answer(bench.args.timeout) for _ in range(TIMES)]
+                used = cpu_of([found.pid]), cpu_of(server.pids)
+        finally:
+            found.stop()
+        # The folder itself, the one above and a total may be lines, too.
+        if any(not count <= one["entries"] <= count + 3 for one in told):
+            raise Failed(f"{told[0]['entries']} entries, not {count}")
+        first, whole = (statistics.median(one[key] for one in told) for key in ("first", "seconds"))
+        return Cost(whole, *used, *sampler.peaks, 0.0, {"first ms": first * 1000, "all s": whole})
+
+    command.__doc__ = " ".join(load.Drive.words(bench, "listing", server, **flags))
+    return Entry(name, command, server=server, before=bench.restart(server), ours=name == "muxftp")
