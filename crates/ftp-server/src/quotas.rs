@@ -150,6 +150,16 @@ impl Quotas {
         Arc::new(store.counted(account))
     }
 
+    /// What is known is not true any more: a change of the user's files was counted nowhere, for there was no quota when it
+    /// began.
+    pub(crate) fn count_anew(&self, user: &User, store: &Arc<Store>) {
+        let root = user.grant().root();
+        if let Some(ledger) = self.desk.ledger(root, store) {
+            ledger.forget();
+            self.desk.ledger(root, store);
+        }
+    }
+
     /// The same, for changes that are made for no user.
     pub(crate) fn counted_for_all(&self, root: &Path, store: &Store) -> Store {
         let ledger = self.desk.lock().ledgers.get(root).cloned();

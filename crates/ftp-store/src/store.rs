@@ -66,6 +66,12 @@ impl Store {
         }
     }
 
+    /// Whether its changes are counted.
+    #[must_use]
+    pub fn is_counted(&self) -> bool {
+        self.account.is_some()
+    }
+
     /// Whether somebody else has the same folder open by this opening.
     #[must_use]
     pub fn is_in_use(&self) -> bool {

@@ -34,12 +34,16 @@ impl Place {
     }
 
     fn start(&self, limits: &str) -> Server {
+        self.start_with(limits, &[])
+    }
+
+    fn start_with(&self, limits: &str, more: &[&str]) -> Server {
         self.limit(limits);
         let file = self.home.join("users.toml").into_os_string();
         let state = self.home.join("state").into_os_string();
         let words = ["--users".into(), file, "--state-dir".into(), state];
         let ftp = ["--ftp-listen", "127.0.0.1:0"];
-        Server::start(Options::new().args(words).args(ftp))
+        Server::start(Options::new().args(words).args(ftp).args(more))
     }
 
     /// Puts a file there past the server.
@@ -276,6 +280,27 @@ fn a_reload_reaches_sessions_and_uploads_that_are_under_way() {
     });
     stored(&peer.put("d", &[1; 200_000]));
     refused(&peer.put("e", &[1]), "0 are left");
+}
+
+#[test]
+fn what_is_at_a_worker_while_a_quota_comes_is_counted_too() {
+    let place = Place::new();
+    place.plant("a", 300_000);
+    let server = place.start_with("", &["--slow-disk-ms", "1000"]);
+    let mut peer = enter(&server);
+    let id = peer.fresh();
+    peer.send(
+        &json!({"id": id, "verb": "remove", "path": "a", "fin": true}),
+        b"",
+    );
+    place.limit("quota-bytes = \"1000 KB\"");
+    reload(&server);
+    stored(&peer.rest(id).0);
+    eventually("it is known that the file is gone", SOON, || {
+        let answer = probe(&mut peer, 1 << 60);
+        let message = answer["error"]["message"].as_str().unwrap();
+        message.contains(" 1000000 are left")
+    });
 }
 
 /// A control connection of standard FTP.

@@ -161,6 +161,11 @@ impl Logins {
         self.desk.quotas.counted(user, store)
     }
 
+    /// Something of a user's files changed, and was not counted, though it should be from now on.
+    pub(crate) fn count_anew(&self, user: &User, store: &Arc<Store>) {
+        self.desk.quotas.count_anew(user, store);
+    }
+
     /// Nobody changes anything any more: what was counted is right, and is written down. Blocks.
     pub(crate) fn close(&self) {
         self.desk.quotas.close();

@@ -88,6 +88,13 @@ impl Gate {
         self.store.as_ref()
     }
 
+    /// Something of the user's files changed uncounted, while a quota came for them.
+    pub(super) fn count_anew(&self) {
+        if let (Some(logins), Some(user), Some(store)) = (&self.logins, &self.user, &self.store) {
+            logins.count_anew(user, store);
+        }
+    }
+
     /// Whether text may hold a password that shall leave no trace.
     pub(super) fn is_secretive(&self) -> bool {
         self.logins.is_some() && self.user.as_ref().is_none_or(|user| user.is_guest())
@@ -266,8 +273,15 @@ impl Session {
             for lane in self.lanes.values_mut() {
                 lane.recount(before.as_ref(), store.as_ref());
             }
+            let begins = |(before, now): (&Arc<Store>, &Arc<Store>)| {
+                !before.is_counted() && now.is_counted()
+            };
+            let begins = before.as_ref().zip(store.as_ref()).is_some_and(begins);
             self.gate.store = store;
             self.gate.user = Some(now);
+            if begins {
+                self.gate.count_anew();
+            }
         } else {
             self.cut("what the user may do was changed", ctx);
         }

@@ -4,6 +4,7 @@
 //! no question of order. A job takes every step that waits when it leaves: a small upload is one trip.
 
 use std::collections::VecDeque;
+use std::mem;
 use std::sync::Arc;
 
 use ftp_proto::session::{DiskOp, JobId};
@@ -32,6 +33,8 @@ pub(crate) struct Lane {
     away_answer: usize,
     /// Where the file is: it stays there, whoever logs in meanwhile.
     store: Option<Arc<Store>>,
+    /// The job that is away changes what is counted from now on, and does not count.
+    uncounted: bool,
     /// The operation that opened the file.
     opening: Option<DiskOp>,
     /// The open file, for sending.
@@ -60,6 +63,8 @@ impl Lane {
         if let (Some(own), Some(before)) = (&self.store, before)
             && Arc::ptr_eq(own, before)
         {
+            let begins = !own.is_counted() && now.is_some_and(|now| now.is_counted());
+            self.uncounted |= self.away && begins;
             self.store = now.cloned();
         }
     }
@@ -195,9 +200,14 @@ impl Lane {
         self.away = false;
         self.reader = slot.reader();
         self.slot = Some(slot);
-        let blocks = std::mem::take(&mut self.away_bytes);
+        let blocks = mem::take(&mut self.away_bytes);
         self.held = self.held.saturating_sub(blocks);
-        (blocks, std::mem::take(&mut self.away_answer))
+        (blocks, mem::take(&mut self.away_answer))
+    }
+
+    /// Whether the job that came home last changed what is counted, and nobody knows.
+    pub(crate) fn take_uncounted(&mut self) -> bool {
+        mem::take(&mut self.uncounted)
     }
 
     /// Whether a file is open and nothing is asked to be done with it.

@@ -306,6 +306,9 @@ impl Session {
             let (blocks, answer) = entry.home(done.slot);
             ctx.memory.release(blocks);
             self.reserved_away -= answer.min(self.reserved_away);
+            if entry.take_uncounted() {
+                self.gate.count_anew();
+            }
         }
         for block in done.blocks {
             ctx.memory.recycle(block);
