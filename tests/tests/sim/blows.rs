@@ -161,6 +161,9 @@ impl World {
         if self.rng.u32(..3) == 0 || !session.suffers(target.strike, now) {
             return;
         }
+        if let Player::Ftp(client) = &mut session.client {
+            client.note(target.state, target.strike);
+        }
         if self.tells {
             println!("{target:?}");
         }

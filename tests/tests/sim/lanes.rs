@@ -68,6 +68,11 @@ impl Lane {
         self.reader.is_some() && !self.is_ended()
     }
 
+    /// Something of an upload is still to be done.
+    pub(crate) fn is_storing(&self) -> bool {
+        self.asked.starts_with('C') && !self.is_settled()
+    }
+
     pub(crate) fn may_run(&self) -> bool {
         self.away.is_none() && !self.steps.is_empty()
     }

@@ -180,12 +180,20 @@ impl Session {
         self.lane(file).run(holder, disk, rng);
     }
 
+    /// An upload that is being stored, or given up.
+    pub(crate) fn is_storing(&self) -> bool {
+        self.lanes.values().any(Lane::is_storing)
+    }
+
     /// A trip comes home: its fault first, then its outcomes.
     pub(crate) fn home(&mut self, file: u64, now: Instant) {
         let home = self.lane(file).home();
         if let Some(fault) = home.fault {
             let file = FileId(file);
             self.tell(Input::Fault { file, fault }, now);
+            let appetite = self.appetite(DATA);
+            let goes_on = matches!(appetite, Appetite::Payload { file: of, .. } if of == file);
+            assert!(!goes_on, "an upload goes on that has failed");
         }
         for (job, outcome) in home.outcomes {
             assert!(self.jobs.remove(&job), "a job that nobody asked for");
@@ -200,6 +208,9 @@ impl Session {
         };
         let flushed = link.flush(rng);
         for file in flushed.short {
+            if let Some(data) = self.client.data() {
+                data.pad();
+            }
             let fault = Fault::new(FaultKind::Changed, "shorter than it was");
             let file = FileId(file);
             self.tell(Input::Fault { file, fault }, now);

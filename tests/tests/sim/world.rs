@@ -348,7 +348,9 @@ impl World {
         let code = answered.last.code;
         *self.summary.codes.entry(code).or_default() += 1;
         self.summary.ok += u64::from(code < 400);
+        let storing = self.sessions[index].is_storing();
         let mut bench = ftp::judge::Bench {
+            storing,
             session: self.sessions[index].index,
             reference: &mut self.reference,
             kept: &mut self.kept,

@@ -6,21 +6,27 @@ use std::fmt;
 
 use fastrand::Rng;
 use ftp_proto::VPath;
+use ftp_proto::rfc959::State;
 
-use super::codes;
 use super::data::{Conn, Ends};
 use super::plan::{About, Command, Name, Op, What};
+use super::strike::Strike;
+use super::{aftermath, codes};
 
 /// A command that waits for its last reply.
 pub(crate) struct Waiting {
     pub(crate) command: Command,
     /// The 1yz that was heard for it.
     pub(crate) first: Option<Reply>,
+    /// It was interrupted so.
+    pub(crate) hit: Option<(State, Strike)>,
 }
 
 impl fmt::Debug for Waiting {
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
-        write!(f, "{} ({:?})", self.command.line, self.first)
+        let Self { command, first, .. } = self;
+        write!(f, "{} ({first:?})", command.line)?;
+        self.hit.map_or(Ok(()), |hit| write!(f, " hit: {hit:?}"))
     }
 }
 
@@ -63,6 +69,7 @@ pub(crate) struct Client {
     pub(crate) sends: bool,
     /// It sent noise: replies answer nothing that is known.
     pub(crate) babbles: bool,
+    struck: Option<Strike>,
 }
 
 impl Client {
@@ -85,6 +92,7 @@ impl Client {
             reads: true,
             sends: true,
             babbles: false,
+            struck: None,
         }
     }
 
@@ -134,6 +142,14 @@ impl Client {
         self.say(Command::new(line, About::Nothing));
     }
 
+    /// Keeps in mind what it is interrupted by, and in what.
+    pub(crate) fn note(&mut self, state: State, strike: Strike) {
+        self.struck = Some(strike);
+        if let Some(first) = self.waiting.front_mut() {
+            first.hit = Some((state, strike));
+        }
+    }
+
     /// Does this before all else.
     pub(crate) fn do_next(&mut self, op: Op) {
         self.plan.push_front(op);
@@ -145,6 +161,7 @@ impl Client {
         self.waiting.push_back(Waiting {
             command,
             first: None,
+            hit: None,
         });
     }
 
@@ -221,6 +238,7 @@ impl Client {
 
     fn end(&mut self, asked: Waiting, last: Reply) {
         let mut conn = None;
+        aftermath::check(&asked, &last, &self.waiting);
         match &asked.command.about {
             About::Meet(moved, Some(port)) if last.code == 200 => {
                 self.data.agree(*port, moved, false);
@@ -250,6 +268,9 @@ impl Client {
             "unanswered: {:?}",
             self.waiting
         );
+        if let Some(strike) = self.struck.filter(|_| !lost) {
+            aftermath::check_goodbye(strike, self.goodbye);
+        }
         assert!(
             lost || !self.reads || self.open.is_none(),
             "{:?}",

@@ -30,6 +30,8 @@ pub(crate) struct Conn {
     resets: bool,
     pub(crate) received: Vec<u8>,
     pub(crate) ended: Ended,
+    /// Some of what was received was never in the file.
+    pub(crate) padded: bool,
 }
 
 impl Conn {
@@ -128,6 +130,7 @@ impl Ends {
             resets: false,
             received: Vec::new(),
             ended: Ended::NotYet,
+            padded: false,
         };
         self.conns.insert(port, conn);
     }
@@ -153,6 +156,13 @@ impl Ends {
     pub(crate) fn reads(&self) -> bool {
         self.conn()
             .is_none_or(|conn| conn.moved.comes != Comes::Deaf)
+    }
+
+    /// The file is shorter than it was: what was sent in its place is no success.
+    pub(crate) fn pad(&mut self) {
+        if let Some(conn) = self.conn_mut() {
+            conn.padded = true;
+        }
     }
 
     pub(crate) fn read(&mut self, bytes: &[u8]) {

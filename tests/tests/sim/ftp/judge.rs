@@ -26,6 +26,8 @@ pub(crate) struct Bench<'a> {
     /// Every content that may stand under a name.
     pub(crate) known: &'a BTreeSet<Vec<u8>>,
     pub(crate) climate: Climate,
+    /// The session has work for the disk by an upload.
+    pub(crate) storing: bool,
 }
 
 /// Checks an answer and does to the reference what it says was done.
@@ -50,6 +52,10 @@ pub(crate) fn judge(answered: &Answered, bench: &mut Bench<'_>) {
 impl Bench<'_> {
     /// 226 means: all that was sent stands under its name, in one piece and safely. Anything else means it does not.
     fn upload(&mut self, moved: &Rc<Move>, answered: &Answered) {
+        if answered.asked.command.alone {
+            // Whoever hears it may ask at once how much is kept.
+            assert!(!self.storing, "answered before the disk was: {answered:?}");
+        }
         if answered.last.code != 226 {
             self.kept.insert(moved.path.clone());
             return;
@@ -110,6 +116,8 @@ impl Bench<'_> {
             return;
         }
         assert_eq!(ended, Some(Ended::Cleanly), "{answered:?}");
+        let padded = answered.conn.as_ref().is_some_and(|conn| conn.padded);
+        assert!(!padded, "what never was in the file: {answered:?}");
         let received = answered.conn.as_ref().map(|conn| &conn.received[..]);
         let received = received.unwrap_or_default();
         match moved.what {

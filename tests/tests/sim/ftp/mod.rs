@@ -2,6 +2,7 @@
 
 use std::net::{IpAddr, Ipv4Addr};
 
+pub(crate) mod aftermath;
 pub(crate) mod client;
 pub(crate) mod codes;
 pub(crate) mod data;

@@ -265,6 +265,11 @@ impl Move {
         self.whole.as_ref().unwrap_or(self)
     }
 
+    /// The client does its part, to the end.
+    pub(crate) fn goes_well(&self) -> bool {
+        self.breaks.is_none() && matches!(self.comes, Comes::AtOnce | Comes::Asked)
+    }
+
     pub(crate) fn is_upload(&self) -> bool {
         matches!(self.what, What::Store(_) | What::Append | What::Unique)
     }
