@@ -144,6 +144,48 @@ fn the_rate_of_all_holds_over_several_loops() {
     assert!(took > Duration::from_millis(1050), "{took:?}");
 }
 
+/// 2 MB at 1 MB/s each, by as many sessions as the rate is for; the other five rates are free.
+#[test]
+fn each_rate_holds_by_itself() {
+    let rates = ["rate-per-session", "rate-per-address", "rate"];
+    let moved = |way: &str, sessions: u8, of: &str| {
+        let flag = format!("--{way}-{of}=1 MB/s");
+        let args = [flag.as_str(), "--reactors=2", "--durability=none"];
+        let server = Server::start(Options::new().args(args));
+        let len = 2 * MB / u64::from(sessions);
+        write_random(&server.file("f"), 8, len);
+        let bytes = fs::read(server.file("f")).unwrap();
+        let (addr, bytes) = (server.addr(), &bytes);
+        let begun = Instant::now();
+        thread::scope(|scope| {
+            for n in 1..=sessions {
+                // The rate of all is for several addresses, that of an address for several sessions.
+                let from = address(if of == "rate" { n } else { 1 });
+                scope.spawn(move || {
+                    let mut peer = Peer::hello_from(from, addr);
+                    if way == "upload" {
+                        let answer = peer.put(&format!("up{n}"), bytes);
+                        assert!(answer["error"].is_null(), "{answer}");
+                    } else {
+                        assert_eq!(peer.get("f").unwrap(), *bytes);
+                    }
+                });
+            }
+        });
+        // Less a burst, an eighth of a second; how late it may be is for the ledger's own tests.
+        let took = begun.elapsed();
+        assert!(took > Duration::from_millis(1800), "{flag}: {took:?}");
+    };
+    thread::scope(|scope| {
+        for way in ["upload", "download"] {
+            for (of, sessions) in rates.into_iter().zip([1, 2, 4]) {
+                let moved = &moved;
+                scope.spawn(move || moved(way, sessions, of));
+            }
+        }
+    });
+}
+
 #[test]
 fn waiting_for_bandwidth_is_no_stall_and_silence_is() {
     let server = Server::start(Options::new().args([

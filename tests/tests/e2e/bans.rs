@@ -192,6 +192,34 @@ fn damaged_bans_stop_nobody_and_are_told_of() {
 }
 
 #[test]
+fn no_ban_is_longer_than_the_longest() {
+    let home = Scratch::new("bans");
+    let words = [
+        "--ban-after=1",
+        "--ban-time=2h",
+        "--ban-time-max=1h",
+        FORGIVE,
+    ];
+    let server = server(&home, &words);
+    for _ in 0..2 {
+        guess(address(5), server.addr());
+    }
+    eventually("the ban is logged", SOON, || bans(&server).len() == 1);
+    assert_eq!(bans(&server)[0]["seconds"], 3600.0);
+}
+
+#[test]
+fn what_is_forgiven_is_not_counted() {
+    let home = Scratch::new("bans");
+    // A password takes longer than that to compare.
+    let server = server(&home, &["--ban-after=1", "--ban-forgive=1ms"]);
+    for _ in 0..5 {
+        guess(address(6), server.addr());
+    }
+    assert_eq!(refused(address(6), server.addr()), None);
+}
+
+#[test]
 fn the_addresses_of_a_site_are_one() {
     let home = Scratch::new("bans");
     let server = server(&home, &["--ban-after=1", FORGIVE, "--proxy-from=127.0.0.1"]);

@@ -87,6 +87,24 @@ fn a_stalled_upload_is_cut() {
     assert!(!server.file("f").exists());
 }
 
+/// Some bytes come all the time, and never so many as are asked for.
+#[test]
+fn a_transfer_that_trickles_is_cut() {
+    let server = Server::start(Options::new().args(["--stall-timeout=1", "--min-rate=1 MB/s"]));
+    let pace = Duration::from_millis(20);
+    let mut peer = Peer::hello(server.addr()).patience(pace);
+    let put = json!({"id": 9, "verb": "put", "path": "f", "len": 1_000_000});
+    peer.send(&put, b"");
+    eventually("it is given up", SOON, || {
+        peer.try_raw(b"x").is_err() || peer.stream().peek(&mut [0]).is_ok()
+    });
+    eventually("the log says why", SOON, || {
+        let mut events = server.events().into_iter();
+        events.any(|event| event.to_string().contains("timeout"))
+    });
+    assert!(!server.file("f").exists());
+}
+
 #[test]
 fn a_half_closed_peer_gets_what_it_asked_for() {
     let server = Server::start(Options::new());

@@ -105,6 +105,48 @@ fn every_flag_arrives() {
     });
 }
 
+/// Each in its own place, and each alone.
+#[test]
+fn every_limit_of_use_arrives() {
+    type Place = fn(&mut Rates) -> &mut Option<u64>;
+    let rates: [(&str, Place); 6] = [
+        ("upload-rate", |it| &mut it.upload.all),
+        ("upload-rate-per-address", |it| &mut it.upload.per_address),
+        ("upload-rate-per-session", |it| &mut it.upload.per_session),
+        ("download-rate", |it| &mut it.download.all),
+        ("download-rate-per-address", |it| {
+            &mut it.download.per_address
+        }),
+        ("download-rate-per-session", |it| {
+            &mut it.download.per_session
+        }),
+    ];
+    for (name, place) in rates {
+        let server = config(&[&format!("--{name}=5 kB/s")]).unwrap().server;
+        let mut expected = Rates::default();
+        *place(&mut expected) = Some(5000);
+        assert_eq!(server.rates, expected, "{name}");
+    }
+    let server = config(&["--max-transfers-per-address=6"]).unwrap().server;
+    assert_eq!(server.transfers_per_address, Some(6));
+    assert_eq!(config(&[]).unwrap().server.transfers_per_address, None);
+    let words = [
+        "--ban-after=3",
+        "--ban-forgive=4s",
+        "--ban-time=5s",
+        "--ban-time-max=6s",
+        "--ban-exempt=10.0.0.0/8",
+    ];
+    let bans = config(&words).unwrap().server.bans.unwrap();
+    let seconds = Duration::from_secs;
+    assert_eq!(
+        (bans.points, bans.fade, bans.first, bans.longest),
+        (3, seconds(4), seconds(5), seconds(6))
+    );
+    assert_eq!(bans.allow, ["10.0.0.0/8".parse().unwrap()]);
+    assert!(config(&["--ban-after=0"]).unwrap().server.bans.is_none());
+}
+
 #[test]
 fn what_is_wrong_is_said() {
     let check = |args: &[&str], word: &str| {
