@@ -309,6 +309,27 @@ fn a_handshake_that_never_ends_is_bounded() {
     }
 }
 
+/// A hello of 60 KiB, each byte of it in a record of its own: six times as much to hold, and too much.
+#[test]
+fn a_handshake_in_crumbs_is_bounded() {
+    let mut pair = pair(1 << 20, 1 << 20, &[]);
+    pair.up.bytes.extend([22, 3, 1, 0, 4, 1, 0, 0xf0, 0]);
+    for _ in 0..60_000 {
+        pair.up.bytes.extend([22, 3, 1, 0, 1, 0]);
+    }
+    let error = loop {
+        let (server, mut end) = pair.server();
+        match server.handshake(&mut end) {
+            Ok(_) => panic!("done with what?"),
+            Err(error) if error.kind() == io::ErrorKind::WouldBlock => {}
+            Err(error) => break error,
+        }
+        assert!(!pair.up.bytes.is_empty(), "all of it was held");
+    };
+    assert!(error.to_string().contains("too long"), "{error}");
+    assert!(pair.server.buffered() <= INCOMING_MAX + HANDSHAKE_RECEIVE_BYTES);
+}
+
 #[test]
 fn a_server_that_is_not_trusted_hears_so_and_nothing_breaks() {
     for bite in [1, 50, 1000, 1 << 20] {

@@ -35,6 +35,16 @@ fn stat(peer: &mut Peer, head: &Value, kind: &str, size: usize) -> bool {
     true
 }
 
+/// Says that `d` is a folder; `false` if something else was asked.
+fn folder(peer: &mut Peer, head: &Value) -> bool {
+    if head["verb"] != "get" || head["path"] != "d" {
+        return head["path"] == "d" && stat(peer, head, "dir", 0);
+    }
+    let error = json!({"code": "is_a_directory", "message": "d: is a folder", "retryable": false});
+    peer.send(&json!({"id": head["id"], "fin": true, "error": error}), b"");
+    true
+}
+
 #[test]
 fn wrong_bytes_are_never_kept() {
     let scratch = Scratch::new("rogue-bytes");
@@ -208,30 +218,47 @@ fn broken_frames_end_the_run() {
 fn an_endless_list_has_an_end() {
     let scratch = Scratch::new("rogue-endless");
     let rogue = Rogue::polite(|peer, head, _| {
-        let page = json!([{"name": "same", "type": "file", "size": 4, "mtime": 0, "mode": 0o644}]);
+        if folder(peer, head) {
+            return;
+        }
+        let page = json!([{"name": "same", "type": "link", "size": 4, "mtime": 0, "mode": 0o644}]);
         peer.send(
             &json!({"id": head["id"], "fin": true, "cursor": "again"}),
             page.to_string().as_bytes(),
         );
     });
-    let ran = run(&rogue, &scratch, &["ls"]);
-    assert_eq!(ran.code, 14, "{}", ran.stderr);
+    // In a tree the rest goes on, and some of it failed.
+    for (args, code) in [(&["ls"][..], 14), (&["get", "d"], 11)] {
+        let ran = run(&rogue, &scratch, args);
+        assert_eq!(ran.code, code, "{args:?}: {}", ran.stderr);
+    }
+}
+
+/// Commands to a terminal; whoever prints them as they are has obeyed.
+const EVIL: &str = "\u{1b}]0;owned\u{7}\u{9b}2J\u{7f}";
+
+#[track_caller]
+fn nothing_raw(ran: &Ran) {
+    let said = format!("{}{}", ran.text(), ran.stderr);
+    let raw = said.chars().find(|c| c.is_control() && *c != '\n');
+    assert_eq!(raw, None, "{said:?}");
 }
 
 #[test]
 fn no_raw_control_byte_reaches_the_terminal() {
     let scratch = Scratch::new("rogue-terminal");
-    let evil = "\u{1b}]0;owned\u{7}\u{9b}2J\u{7f}\r";
     let rogue = Rogue::polite(move |peer, head, _| match head["verb"].as_str() {
         Some("list") => {
-            let page = json!([{"name": evil.trim_end(), "type": "file", "size": 4, "mtime": 0, "mode": 0o644}]);
+            let page =
+                json!([{"name": EVIL, "type": "file", "size": 4, "mtime": 0, "mode": 0o644}]);
             peer.send(
                 &json!({"id": head["id"], "fin": true}),
                 page.to_string().as_bytes(),
             );
         }
         _ => {
-            let error = json!({"code": "denied", "message": evil, "retryable": false});
+            let message = format!("{EVIL}\r");
+            let error = json!({"code": "denied", "message": message, "retryable": false});
             peer.send(&json!({"id": head["id"], "fin": true, "error": error}), b"");
         }
     });
@@ -243,9 +270,63 @@ fn no_raw_control_byte_reaches_the_terminal() {
         &["rm", "f"],
         &["-v", "hash", "f"],
     ] {
-        let ran = run(&rogue, &scratch, args);
+        nothing_raw(&run(&rogue, &scratch, args));
+    }
+}
+
+#[test]
+fn nor_with_what_goes_well_or_is_tried_again() {
+    let scratch = Scratch::new("rogue-well");
+    let rogue = Rogue::start(|peer| {
+        while let Some((head, payload)) = peer.frame() {
+            match (head["verb"].as_str(), head["path"].as_str()) {
+                (Some("hello"), _) => {
+                    let limits =
+                        json!({"header": 65_536, "chunk": 1 << 20, "pipeline": 64, "ping": 4096});
+                    let answer = json!({"id": head["id"], "fin": true, "version": 1, "server": EVIL,
+                        "durability": "none", "features": ["range", "etag"], "limits": limits});
+                    peer.send(&answer, b"");
+                }
+                (Some("ping"), _) => {
+                    peer.send(&json!({"id": head["id"], "fin": true}), &payload);
+                }
+                (Some("stat"), Some("f")) => {
+                    let answer = json!({"id": head["id"], "fin": true, "type": "file", "size": 4,
+                        "mtime": 0, "mtime_ns": 0, "mode": 0o644, "etag": EVIL});
+                    peer.send(&answer, b"");
+                }
+                (_, Some("busy")) => {
+                    let error = json!({"code": "busy", "message": EVIL, "retryable": true});
+                    peer.send(&json!({"id": head["id"], "fin": true, "error": error}), b"");
+                }
+                (Some("list"), _) => {
+                    let entry = |name: String, kind| json!({"name": name, "type": kind, "size": 4, "mtime": 0, "mode": 0o644});
+                    let page = json!([
+                        entry(EVIL.to_owned(), "file"),
+                        entry(format!("l{EVIL}"), "link"),
+                        entry(format!("x/{EVIL}"), "file"),
+                    ]);
+                    let head = json!({"id": head["id"], "fin": true});
+                    peer.send(&head, page.to_string().as_bytes());
+                }
+                _ if folder(peer, &head) => {}
+                _ => serve(peer, &head, 4, b"evil", &sha256(b"evil")),
+            }
+        }
+    });
+    // A word that is said shows that it came so far.
+    for (args, word) in [
+        (&["ping", "-c", "1"][..], "owned"),
+        (&["stat", "f"], "owned"),
+        (&["-v", "get", "d"], "left out"),
+        (&["-v", "get", "d"], "d/x/"),
+        (&["-v", "get", "d"], "4 B"),
+        (&["--retries", "1", "get", "busy"], "again in"),
+    ] {
+        let client = Client::of(rogue.addr()).dir(scratch.path());
+        let ran = client.args(["--timeout", "2"]).args(args).run();
         let said = format!("{}{}", ran.text(), ran.stderr);
-        let raw = said.chars().find(|c| c.is_control() && *c != '\n');
-        assert_eq!(raw, None, "{args:?}: {said:?}");
+        assert!(said.contains(word), "{args:?}: {said}");
+        nothing_raw(&ran);
     }
 }

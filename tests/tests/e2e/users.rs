@@ -287,6 +287,26 @@ fn who_is_removed_is_cut_in_the_midst_of_a_transfer() {
     assert!(!home.join("anna/in/large").exists());
 }
 
+/// Without its users a server would be everybody's.
+#[test]
+fn users_that_cannot_be_read_stop_the_start() {
+    let home = Scratch::new("users");
+    let good = user(home.path(), "anna", "preset = \"full\"");
+    for bad in ["[[user]]\nname = 7\n", &good.replace("\"full\"", "\"ful\"")] {
+        write(&home, bad);
+        let file = home.join("users.toml").into_os_string();
+        let options = Options::new().args(["--users".into(), file.clone()]);
+        let Err(failed) = Server::try_start(options) else {
+            panic!("it started with {bad}")
+        };
+        assert_eq!(failed.status.unwrap().code(), Some(2), "{}", failed.log);
+        assert!(failed.log.contains("users.toml:"), "{}", failed.log);
+    }
+    fs::remove_file(home.join("users.toml")).unwrap();
+    let file = home.join("users.toml").into_os_string();
+    assert!(Server::try_start(Options::new().args(["--users".into(), file])).is_err());
+}
+
 /// Guesses from elsewhere, as fast as they are answered, beside somebody who knows the password.
 #[test]
 fn a_flood_of_guesses_does_not_keep_others_out() {

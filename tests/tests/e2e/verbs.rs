@@ -180,6 +180,11 @@ fn get_and_hash_of_ranges() {
     let (head, payload) = peer.ask(head, b"");
     assert!(payload == bytes[1_000_000..]);
     assert_eq!(head["sha256"], sha256(&bytes), "{head}");
+    // More than there is ends with what there is.
+    let beyond = json!({"verb": "hash", "path": "f", "offset": 5, "length": u64::MAX});
+    let (head, _) = peer.ask(beyond, b"");
+    assert_eq!(head["length"], 2_999_995, "{head}");
+    assert_eq!(head["sha256"], sha256(&bytes[5..]), "{head}");
     for (more, expected) in [
         (json!({"offset": 3_000_001}), "bad_range"),
         (json!({"offset": u64::MAX}), "bad_range"),

@@ -143,6 +143,26 @@ fn open_ports_are_one_a_session_and_end_with_it() {
     eventually("the ports close", SOON, || server.descriptors() <= before);
 }
 
+/// The bytes are out, and the client never closes its end.
+#[test]
+fn a_data_connection_that_is_kept_ends_all_the_same() {
+    let server = server(&[]);
+    write_random(&server.file("f"), 3, 1000);
+    let mut control = Control::enter(&server);
+    let before = server.descriptors();
+    let mut data = TcpStream::connect(control.passive()).unwrap();
+    control.expect("RETR f", "150");
+    let mut bytes = Vec::new();
+    data.read_to_end(&mut bytes).unwrap();
+    assert_eq!(bytes.len(), 1000);
+    assert!(control.reply().starts_with("226"));
+    eventually("the server lets go", SOON, || {
+        server.descriptors() <= before
+    });
+    control.expect("NOOP", "200");
+    drop(data);
+}
+
 #[test]
 fn a_small_range_of_ports_is_enough_for_many_transfers() {
     let low = TcpListener::bind("127.0.0.1:0")

@@ -1,4 +1,4 @@
-//! Tables that name tests: each of them exists, and no verb of standard FTP is without a row.
+//! Tables that name tests: each of them exists, and no limit and no verb of standard FTP is without a row.
 
 use super::none;
 use super::source::text;
@@ -16,6 +16,29 @@ fn threats_name_tests_that_exist() {
     }
     assert!(count > 20, "only {count} tests were found in the table");
     none("a test of THREATS.md that is not there", &found);
+}
+
+#[test]
+fn each_limit_has_a_row_with_a_test() {
+    let mut limits = fields(
+        &text("crates/ftp-proto/src/limits.rs"),
+        "pub struct Limits {",
+    );
+    let users = text("crates/ftp-access/src/users/mod.rs");
+    limits.extend(fields(&users, "pub struct UserLimits {"));
+    let settings = text("crates/ftp-server/src/cli/settings.rs");
+    let settings = fields(&settings, "\nsettings! {").into_iter();
+    let told = settings.filter(|name| !["reactors", "workers", "slow_disk_ms"].contains(&&**name));
+    limits.extend(told.map(|name| name.replace('_', "-")));
+    assert!(limits.len() > 45, "only {} limits were found", limits.len());
+    let table = text("tests/THREATS.md");
+    let proved: Vec<_> = rows(&table)
+        .filter(|row| cited(row, &mut Vec::new()).1 > 0)
+        .filter_map(|row| row.split('|').nth(1))
+        .flat_map(|cell| cell.split('`').skip(1).step_by(2))
+        .collect();
+    limits.retain(|name| !proved.contains(&name.as_str()));
+    none("a limit without a test in THREATS.md", &limits);
 }
 
 #[test]
@@ -68,7 +91,9 @@ fn rows(page: &str) -> impl Iterator<Item = &str> {
 fn cited(row: &str, missing: &mut Vec<String>) -> (String, usize) {
     let (mut file, mut all, mut count) = (String::new(), String::new(), 0);
     for word in row.split('`').skip(1).step_by(2) {
-        if word.ends_with(".script") {
+        if word.ends_with(".script") && word.starts_with("crates/") {
+            file = text(word);
+        } else if word.ends_with(".script") {
             file = text(&format!("crates/ftp-proto/tests/rfc959/{word}"));
         } else if word.ends_with(".rs") && word.starts_with("crates/") {
             file = text(word);
@@ -87,6 +112,31 @@ fn cited(row: &str, missing: &mut Vec<String>) -> (String, usize) {
         all.push_str(&file);
     }
     (all, count)
+}
+
+/// The numbers and times in what begins so: `name: u64` and the like.
+fn fields(source: &str, head: &str) -> Vec<String> {
+    let (_, body) = source.split_once(head).unwrap();
+    let (body, _) = body.split_once("\n}").unwrap();
+    let counts = |kind: &str| {
+        [
+            "u32",
+            "u64",
+            "usize",
+            "Duration",
+            "Option<u32>",
+            "Option<u64>",
+        ]
+        .contains(&kind)
+    };
+    body.lines()
+        .filter_map(|line| line.trim().trim_start_matches("pub ").split_once(": "))
+        .filter(|(name, kind)| {
+            let kind = kind.split([',', ' ']).next();
+            !name.contains(' ') && kind.is_some_and(counts)
+        })
+        .map(|(name, _)| name.to_owned())
+        .collect()
 }
 
 fn scenes(script: &str) -> impl Iterator<Item = &str> {

@@ -199,6 +199,21 @@ fn a_bad_file_is_refused_whole_with_its_place() {
 }
 
 #[test]
+fn as_many_networks_as_are_compared_and_no_more() {
+    let with = |count: usize| {
+        let entries: Vec<_> = (0..count)
+            .map(|n| format!("\"10.0.{}.{}\"", n / 256, n % 256))
+            .collect();
+        let list = "[\"10.0.0.0/8\", \"2001:db8::/32\"]";
+        assert!(good().contains(list));
+        Users::parse(&good().replace(list, &format!("[{}]", entries.join(", "))))
+    };
+    assert!(with(NETWORKS).is_ok());
+    let error = with(NETWORKS + 1).unwrap_err();
+    assert!(error.message.contains("1 to 256 networks"), "{error}");
+}
+
+#[test]
 fn an_empty_or_foreign_hash_is_refused_at_load() {
     for bad in [
         "",

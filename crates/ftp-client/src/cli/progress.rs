@@ -83,6 +83,8 @@ impl Bars {
         }
         self.shown.call_once(|| {
             self.multi.add(self.total.clone());
+            // Drawn before anything moves, however soon it is over; the steady tick has a thread that may come late.
+            self.total.tick();
             self.total.enable_steady_tick(Duration::from_millis(200));
         });
         let bar = item.size.is_none_or(|size| size >= LARGE_BYTES).then(|| {
