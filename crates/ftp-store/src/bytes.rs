@@ -2,8 +2,10 @@
 //!
 //! It knows neither its name nor its owner; what it says of its length is what it wrote or read.
 
+use std::mem;
 use std::os::fd::{AsFd, OwnedFd};
 use std::sync::Arc;
+use std::sync::mpsc::Receiver;
 
 use ftp_proto::session::Fault;
 use ftp_proto::{Amount, Digest};
@@ -75,21 +77,29 @@ impl Bytes {
         Ok(())
     }
 
-    /// Appends these, and has them hashed meanwhile, if somebody is there for it. After an error it ends with the last
-    /// that was written as a whole.
+    /// Appends these, and has them hashed meanwhile, if they are worth it and somebody is there for it. After an error it
+    /// ends with the last that was written as a whole.
     pub(crate) fn write_blocks(
         &mut self,
-        blocks: &Arc<Vec<Block>>,
+        blocks: &mut Vec<Block>,
         aside: Option<&dyn Aside>,
     ) -> Result<(), Errno> {
-        let lent = self
-            .hasher
-            .as_ref()
-            .zip(aside)
-            .and_then(|(hasher, aside)| loan::lend(hasher, blocks, aside));
-        let Some(home) = lent else {
+        let aside = aside.filter(|_| loan::is_worth(blocks));
+        let (Some(hasher), Some(aside)) = (&self.hasher, aside) else {
             return blocks.iter().try_for_each(|block| self.write(block));
         };
+        let shared = Arc::new(mem::take(blocks));
+        let written = match loan::lend(hasher, &shared, aside) {
+            Some(home) => self.write_beside(&shared, &home),
+            None => shared.iter().try_for_each(|block| self.write(block)),
+        };
+        // Nobody else holds them any more.
+        *blocks = Arc::into_inner(shared).unwrap_or_default();
+        written
+    }
+
+    /// Appends blocks whose hasher comes home.
+    fn write_beside(&mut self, blocks: &[Block], home: &Receiver<Sha256>) -> Result<(), Errno> {
         let mut whole = 0;
         let written = blocks.iter().try_for_each(|block| {
             sys::write(&self.file, block, self.len)?;
@@ -295,7 +305,7 @@ mod tests {
     #[test]
     fn whoever_hashes_the_digest_is_that_of_what_was_written() {
         const BLOCK: usize = 128 * 1024;
-        let blocks = blocks(3, BLOCK);
+        let mut blocks = blocks(3, BLOCK);
         let whole = blocks
             .iter()
             .flat_map(|block| block.as_slice().to_vec())
@@ -304,7 +314,7 @@ mod tests {
         for aside in asides {
             let mut bytes = Bytes::new(small(2 * whole.len() as u64));
             for round in 1..=2 {
-                bytes.write_blocks(&blocks, aside).unwrap();
+                bytes.write_blocks(&mut blocks, aside).unwrap();
                 let all = whole.repeat(round);
                 assert_eq!(bytes.len(), all.len() as u64);
                 assert_eq!(bytes.mark().digest(), sha256(&all));
@@ -312,11 +322,11 @@ mod tests {
             assert_eq!(bytes.mark().holds(bytes.file()), Ok(true));
             // What fails in the midst leaves the blocks before it, and their digest.
             let mut bytes = Bytes::new(small(2 * BLOCK as u64));
-            assert_eq!(bytes.write_blocks(&blocks, aside), Err(Errno::PERM));
+            assert_eq!(bytes.write_blocks(&mut blocks, aside), Err(Errno::PERM));
             assert_eq!(bytes.len(), 2 * BLOCK as u64);
             assert_eq!(bytes.mark().digest(), sha256(&whole[..2 * BLOCK]));
             let mut bytes = Bytes::undigested(small(whole.len() as u64));
-            bytes.write_blocks(&blocks, aside).unwrap();
+            bytes.write_blocks(&mut blocks, aside).unwrap();
             assert_eq!(
                 (bytes.len(), bytes.mark().digest()),
                 (whole.len() as u64, None)

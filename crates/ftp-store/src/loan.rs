@@ -42,16 +42,17 @@ impl Loan {
     }
 }
 
-/// Has the digest go on over these blocks elsewhere, if they are worth it and somebody is idle. If the receiver hears
-/// nothing, nobody did it.
+/// Whether there is more to hash than it costs to lend it.
+pub(crate) fn is_worth(blocks: &[Block]) -> bool {
+    blocks.iter().map(Block::len).sum::<usize>() >= WORTH_LENDING
+}
+
+/// Has the digest go on over these blocks elsewhere, if somebody is idle. If the receiver hears nothing, nobody did it.
 pub(crate) fn lend(
     hasher: &Sha256,
     blocks: &Arc<Vec<Block>>,
     aside: &dyn Aside,
 ) -> Option<Receiver<Sha256>> {
-    if blocks.iter().map(Block::len).sum::<usize>() < WORTH_LENDING {
-        return None;
-    }
     let (home, back) = sync_channel(1);
     let loan = Loan {
         hasher: hasher.clone(),
@@ -96,26 +97,25 @@ pub(crate) mod tests {
         }
     }
 
-    pub(crate) fn blocks(count: u8, bytes: usize) -> Arc<Vec<Block>> {
+    pub(crate) fn blocks(count: u8, bytes: usize) -> Vec<Block> {
         let block = |number| Block::from(vec![number; bytes]);
-        Arc::new((0..count).map(block).collect())
+        (0..count).map(block).collect()
     }
 
     #[test]
     fn the_hasher_comes_home_and_the_blocks_are_let_go() {
-        let blocks = blocks(3, WORTH_LENDING);
+        let blocks = Arc::new(blocks(3, 10));
         let home = lend(&Sha256::new(), &blocks, &Double::Works).unwrap();
         let mut own = Sha256::new();
         update(&mut own, &blocks);
         assert_eq!(home.recv().unwrap().finalize(), own.finalize());
+        assert!(lend(&Sha256::new(), &blocks, &Busy).is_none());
         assert!(Arc::into_inner(blocks).is_some());
     }
 
     #[test]
-    fn little_is_not_lent_and_what_nobody_takes_is_not_waited_for() {
-        let try_with = |aside: &dyn Aside, bytes| lend(&Sha256::new(), &blocks(2, bytes), aside);
-        assert!(try_with(&Double::Works, WORTH_LENDING / 2).is_some());
-        assert!(try_with(&Double::Works, WORTH_LENDING / 2 - 1).is_none());
-        assert!(try_with(&Busy, WORTH_LENDING).is_none());
+    fn little_is_not_worth_it() {
+        assert!(is_worth(&blocks(2, WORTH_LENDING / 2)));
+        assert!(!is_worth(&blocks(2, WORTH_LENDING / 2 - 1)));
     }
 }

@@ -75,24 +75,24 @@ pub(crate) fn run(
 }
 
 /// Appends blocks, and empties them.
-fn write(done: &mut Done, blocks: Vec<Block>, aside: Option<&dyn Aside>) {
+fn write(done: &mut Done, mut blocks: Vec<Block>, aside: Option<&dyn Aside>) {
     if blocks.is_empty() {
         return;
     }
-    let blocks = Arc::new(blocks);
-    if let Err(fault) = append(&mut done.slot, &blocks, aside) {
+    if let Err(fault) = append(&mut done.slot, &mut blocks, aside) {
         done.fault.get_or_insert(fault);
     }
-    // Nobody else holds them any more.
-    for mut block in Arc::into_inner(blocks).unwrap_or_default() {
-        block.clear();
-        done.blocks.push(block);
+    blocks.iter_mut().for_each(Block::clear);
+    if done.blocks.is_empty() {
+        done.blocks = blocks;
+    } else {
+        done.blocks.append(&mut blocks);
     }
 }
 
 fn append(
     slot: &mut Slot,
-    blocks: &Arc<Vec<Block>>,
+    blocks: &mut Vec<Block>,
     aside: Option<&dyn Aside>,
 ) -> Result<(), Fault> {
     let State::Writing(upload) = &mut slot.state else {

@@ -199,7 +199,7 @@ impl Upload {
     /// another session goes on with it.
     pub(crate) fn write(
         &mut self,
-        blocks: &Arc<Vec<Block>>,
+        blocks: &mut Vec<Block>,
         aside: Option<&dyn Aside>,
     ) -> Result<(), Fault> {
         if self.undecided {
