@@ -4,6 +4,7 @@
 """
 
 import os
+import random
 import socket
 import subprocess
 import sys
@@ -16,9 +17,16 @@ HOST = "127.0.0.1"
 
 
 def free_port():
-    with socket.socket() as probe:
-        probe.bind((HOST, 0))
-        return probe.getsockname()[1]
+    # A server keeps its port for all rounds: below those that the system gives to connections.
+    for _ in range(1000):
+        port = random.randrange(20_000, 32_000)
+        with socket.socket() as probe:
+            try:
+                probe.bind((HOST, port))
+                return port
+            except OSError:
+                continue
+    raise OSError("no port between 20000 and 32000 is free")
 
 
 def can_connect(port, host=HOST):

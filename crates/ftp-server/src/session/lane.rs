@@ -11,7 +11,7 @@ use ftp_proto::session::{DiskOp, JobId};
 use ftp_store::{Block, Job, ReadFile, Slot, Step, Store};
 
 /// Most payload bytes of one lane in memory, the ones away on a worker included.
-const LANE_BYTES: usize = 2 * 1024 * 1024;
+const LANE_BYTES: usize = 1024 * 1024;
 /// Most steps of one job.
 const JOB_STEPS: usize = 64;
 
