@@ -60,6 +60,27 @@ fn keys_are_known_changed_and_forgotten() {
     run(&["--pin", "SHA256:short", "ls"]).exits(2);
 }
 
+/// As in a container without certificates: that nobody can vouch is no reason to believe.
+#[test]
+fn without_a_single_authority_nobody_is_believed() {
+    let scratch = Scratch::new("trust-none");
+    let server = start(&scratch, "s", &[]);
+    let (addr, key) = (server.addr().to_string(), server.pin());
+    std::fs::write(scratch.join("none.pem"), "").unwrap();
+    let run = |words: &[&str]| {
+        Client::bare()
+            .env("XDG_CONFIG_HOME", scratch.path().to_str().unwrap())
+            .env("SSL_CERT_FILE", scratch.join("none.pem").to_str().unwrap())
+            .env("SSL_CERT_DIR", scratch.join("none").to_str().unwrap())
+            .dir(scratch.path())
+            .args(["--tls", "--retries", "0", "--server", &addr])
+            .args(words)
+            .run()
+    };
+    refused(run(&["ls"]), &["signed itself", &key, "--pin"]);
+    run(&["--pin", &key, "ls"]).ok();
+}
+
 #[test]
 fn authorities_vouch_for_names_and_dates() {
     let scratch = Scratch::new("trust-ca");
@@ -93,13 +114,19 @@ fn clients_show_certificates_too() {
     let ca = ours.file(scratch.path()).display().to_string();
     let server = start(&scratch, "s", &["--tls-client-ca", &ca]);
     let (addr, key) = (server.addr().to_string(), server.pin());
-    let issue = |from: &Authority, name: &str| {
-        let pem = from.issue(scratch.path(), name, &["me@a.example"], NOW);
+    let issue = |from: &Authority, name: &str, years| {
+        let pem = from.issue(scratch.path(), name, &["me@a.example"], years);
         pem.display().to_string()
     };
-    let (good, bad) = (issue(&ours, "good.pem"), issue(&theirs, "bad.pem"));
+    let good = issue(&ours, "good.pem", NOW);
     run(&scratch, &addr, &["--pin", &key, "ls"]).ok();
     run(&scratch, &addr, &["--pin", &key, "--cert", &good, "ls"]).ok();
-    let ran = run(&scratch, &addr, &["--pin", &key, "--cert", &bad, "ls"]);
-    refused(ran, &["did not accept our certificate"]);
+    for bad in [
+        issue(&theirs, "theirs.pem", NOW),
+        issue(&ours, "old.pem", (2001, 2002)),
+        issue(&ours, "early.pem", (2090, 2091)),
+    ] {
+        let ran = run(&scratch, &addr, &["--pin", &key, "--cert", &bad, "ls"]);
+        refused(ran, &["did not accept our certificate"]);
+    }
 }

@@ -143,6 +143,17 @@ fn open_ports_are_one_a_session_and_end_with_it() {
     eventually("the ports close", SOON, || server.descriptors() <= before);
 }
 
+/// The client means to be connected to after all: nobody else finds the port open.
+#[test]
+fn a_port_that_is_not_wanted_any_more_is_closed() {
+    let server = server(&[]);
+    let mut control = Control::enter(&server);
+    let address = control.passive();
+    control.expect("PORT 127,0,0,1,200,1", "200");
+    let refused = TcpStream::connect(address).unwrap_err();
+    assert_eq!(refused.kind(), ErrorKind::ConnectionRefused);
+}
+
 /// The bytes are out, and the client never closes its end.
 #[test]
 fn a_data_connection_that_is_kept_ends_all_the_same() {

@@ -367,6 +367,40 @@ fn a_file_stored_just_before_the_cut_does_not_exist_already() {
 }
 
 #[test]
+fn what_somebody_else_stored_meanwhile_exists_already() {
+    let peer = Peer::start(2, |number, line| {
+        line.hello();
+        let (head, _) = line.expect("put");
+        if number == 0 {
+            line.cut();
+            return;
+        }
+        line.error(head.id, "exists");
+        let (head, _) = line.expect("hash");
+        let digest = hash::digest(b"another's");
+        line.send(
+            &format!(
+                r#"{{"id":{},"fin":true,"sha256":"{digest}","size":9}}"#,
+                head.id
+            ),
+            &[],
+        );
+        line.until_closed();
+    });
+    let put = PutOptions {
+        if_exists: IfExists::Fail,
+        ..PutOptions::default()
+    };
+    let summary = run_many(&peer, &peer.options, &put, 1, &Silent);
+    assert_eq!((summary.done, summary.failed), (0, 1), "{summary:?}");
+    let Error::Remote(why) = &summary.errors[0] else {
+        panic!("{summary:?}");
+    };
+    assert_eq!(why.code, Code::Exists);
+    peer.join();
+}
+
+#[test]
 fn a_server_that_never_gets_further_is_given_up() {
     let peer = Peer::start(3, |_, line| {
         line.hello();

@@ -4,6 +4,18 @@ use ftp_access::password::{Cost, Hash, PASSWORD_BYTES};
 
 use super::*;
 
+/// Nobody is banned yet.
+fn desk(users: &str, state: &std::path::Path) -> Desk {
+    let users = Arc::new(Users::parse(users).unwrap());
+    Desk {
+        users: Mutex::new(users.clone()),
+        queue: Queue::default(),
+        stores: Stores::new(ftp_store::Options::default()),
+        bans: Arc::default(),
+        quotas: Quotas::start(state.to_owned(), &users).unwrap(),
+    }
+}
+
 #[test]
 fn whatever_is_wrong_one_hash_is_computed_and_nothing_else_is_told() {
     let right = Password::new("right").unwrap();
@@ -21,15 +33,8 @@ fn whatever_is_wrong_one_hash_is_computed_and_nothing_else_is_told() {
         user("machine", "certificates = [\"CN=machine\"]"),
     ]
     .concat();
-    let users = Arc::new(Users::parse(&text).unwrap());
     let folder = tempfile::tempdir().unwrap();
-    let desk = Desk {
-        users: Mutex::new(users.clone()),
-        queue: Queue::default(),
-        stores: Stores::new(ftp_store::Options::default()),
-        bans: Arc::default(),
-        quotas: Quotas::start(folder.path().to_owned(), &users).unwrap(),
-    };
+    let desk = desk(&text, folder.path());
     let too_long = "x".repeat(PASSWORD_BYTES + 1);
     let names = ["anna", "off", "away", "machine", "nobody", "", &too_long];
     for name in names {
@@ -46,5 +51,50 @@ fn whatever_is_wrong_one_hash_is_computed_and_nothing_else_is_told() {
             );
             assert_eq!(scratch.computed(), 1, "{name:.9}, {password:.9}");
         }
+    }
+}
+
+/// Asked of twice: before it waits, and when its turn comes, as guesses that wait may be many.
+#[test]
+fn who_is_banned_is_not_worth_a_hash() {
+    let peer = IpAddr::from([192, 0, 2, 1]);
+    let folder = tempfile::tempdir().unwrap();
+    let desk = desk("", folder.path());
+    desk.bans.set_policy(Some(ftp_access::bans::Policy {
+        points: 1,
+        ..Default::default()
+    }));
+    let claim = || Claim::Password("anna".to_owned(), Secret::new(b"guess".to_vec()));
+    let mut scratch = Scratch::default();
+    while desk.bans.remaining(peer, Instant::now()).is_none() {
+        desk.check(claim(), peer, &mut scratch);
+    }
+    let before = scratch.computed();
+    let checked = desk.check(claim(), peer, &mut scratch);
+    assert!(matches!(checked, Checked::Later(BANNED, _)), "{checked:?}");
+    assert_eq!(scratch.computed(), before);
+    // No thread takes anything from this desk.
+    let logins = Logins {
+        desk: Arc::new(desk),
+        threads: Vec::new(),
+    };
+    let ask = Ask {
+        key: Key::from_usize(1),
+        peer,
+        claim: claim(),
+        home: Arc::new(Nowhere),
+    };
+    let checked = logins.ask(ask);
+    assert!(
+        matches!(checked, Some(Checked::Later(BANNED, _))),
+        "{checked:?}"
+    );
+}
+
+struct Nowhere;
+
+impl Home for Nowhere {
+    fn take(&self, verdict: Ruling) {
+        panic!("{verdict:?}");
     }
 }

@@ -4,6 +4,7 @@
 //! a user may do says [`Grant::judge`](ftp_access::Grant::judge), and nothing else does.
 
 use std::collections::HashMap;
+use std::net::IpAddr;
 use std::sync::Arc;
 use std::time::Duration;
 
@@ -129,6 +130,14 @@ impl Gate {
         Ok(())
     }
 
+    /// The user as it is now, if what was checked a moment ago still holds and its files are the same.
+    fn standing(&self, user: &User, peer: IpAddr) -> Option<Arc<User>> {
+        let users = self.logins.as_ref()?.users();
+        users
+            .standing(user, peer)
+            .filter(|now| same_files(now, user))
+    }
+
     /// What of an outcome the machine may see.
     pub(super) fn review(&mut self, job: JobId, outcome: Outcome) -> Outcome {
         if self.reviews.is_empty() {
@@ -227,9 +236,7 @@ impl Session {
 
     /// Gives the user a seat, unless the users have changed since it was asked, or all of theirs are taken.
     fn seat(&mut self, user: &User, store: Arc<Store>, ctx: &Context<'_>) -> LoginOutcome {
-        let users = self.gate.logins.as_ref().map(|logins| logins.users());
-        let standing = users.and_then(|users| users.standing(user, self.peer.ip()));
-        let Some(now) = standing.filter(|now| same_files(now, user)) else {
+        let Some(now) = self.gate.standing(user, self.peer.ip()) else {
             return LoginOutcome::Refused;
         };
         let name = now.name().to_owned();
@@ -292,4 +299,64 @@ impl Session {
 fn same_files(now: &User, before: &User) -> bool {
     let (now, before) = (now.grant(), before.grant());
     now.root() == before.root() && now.follows_links() == before.follows_links()
+}
+
+#[cfg(test)]
+mod tests {
+    use ftp_access::Users;
+    use ftp_proto::VPath;
+
+    use super::*;
+    use crate::logins::Stores;
+    use crate::quotas::Quotas;
+
+    const PEER: IpAddr = IpAddr::V4(std::net::Ipv4Addr::LOCALHOST);
+
+    /// `anna`, whose files are at `root`.
+    fn users(root: &str) -> Arc<Users> {
+        let text = format!(
+            "[[user]]\nname = \"anna\"\nroot = \"{root}\"\npreset = \"full\"\ncertificates = [\"anna\"]\n"
+        );
+        Arc::new(Users::parse(&text).unwrap())
+    }
+
+    fn anna(users: &Users) -> Arc<User> {
+        users.iter().next().map(Arc::clone).unwrap()
+    }
+
+    fn gate(users: &Arc<Users>, state: &std::path::Path) -> (Gate, Arc<Logins>) {
+        let quotas = Quotas::start(state.to_owned(), users).unwrap();
+        let stores = Stores::new(ftp_store::Options::default());
+        let logins = Logins::start(Arc::clone(users), stores, Arc::default(), quotas);
+        let logins = Arc::new(logins.unwrap());
+        (Gate::new(Entry::Users(Arc::clone(&logins))), logins)
+    }
+
+    /// Whatever a machine may ask for.
+    #[test]
+    fn before_a_log_in_nothing_passes() {
+        let state = tempfile::tempdir().unwrap();
+        let users = users("/one");
+        let (mut gate, _) = gate(&users, state.path());
+        let remove = || DiskOp::Remove {
+            path: VPath::parse("f").unwrap(),
+            recursive: false,
+        };
+        let fault = gate.pass(JobId(1), &mut remove()).unwrap_err();
+        assert_eq!(fault.kind, FaultKind::Denied);
+        gate.user = Some(anna(&users));
+        gate.pass(JobId(2), &mut remove()).unwrap();
+    }
+
+    /// The check of a password takes a while, in which the users may be read anew.
+    #[test]
+    fn who_has_another_folder_by_now_gets_no_seat_in_the_old_one() {
+        let state = tempfile::tempdir().unwrap();
+        let before = users("/one");
+        let (gate, logins) = gate(&before, state.path());
+        let checked = anna(&before);
+        assert!(gate.standing(&checked, PEER).is_some());
+        logins.replace(users("/two"));
+        assert!(gate.standing(&checked, PEER).is_none());
+    }
 }

@@ -195,3 +195,28 @@ fn unlink(shared: &Shared, account: Counted<'_>, dir: impl AsFd, name: &CStr) ->
     purse::tell_gone(account, gone);
     Ok(())
 }
+
+#[cfg(test)]
+mod tests {
+    use std::fs;
+    use std::os::unix::ffi::OsStrExt;
+
+    use super::*;
+
+    /// Whoever moves a folder while it is taken down must not have us go on where it was moved to.
+    #[test]
+    fn the_way_up_is_believed_only_if_it_is_the_one_we_came() {
+        let root = tempfile::tempdir().unwrap();
+        fs::create_dir_all(root.path().join("old/deep")).unwrap();
+        fs::create_dir(root.path().join("new")).unwrap();
+        let top = CString::new(root.path().as_os_str().as_bytes()).unwrap();
+        let top = child(rustix::fs::CWD, top.as_c_str()).unwrap();
+        let open = |name: &CStr| child(&top, name).unwrap();
+        let identity = Stat::of(open(c"old")).unwrap().identity();
+        let deep = child(open(c"old"), c"deep").unwrap();
+        let upper = back_up(&deep, identity).unwrap();
+        assert_eq!(Stat::of(&upper).unwrap().identity(), identity);
+        fs::rename(root.path().join("old/deep"), root.path().join("new/deep")).unwrap();
+        assert_eq!(back_up(&deep, identity).unwrap_err(), Errno::BUSY);
+    }
+}
