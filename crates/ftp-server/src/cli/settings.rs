@@ -221,7 +221,8 @@ settings! {
     /// when `HASH` asks, by reading the file: uploads cost less processor, and are whole and as durable all the same.
     ftp_digests: Digesting = DIGESTS, "upload", Restart;
     /// The folder for what the server makes and keeps; `auto` is `$STATE_DIRECTORY`, `$XDG_STATE_HOME/ftp-server` or
-    /// `~/.local/state/ftp-server`.
+    /// `~/.local/state/ftp-server`. Servers that run at the same time should each have their own: in one that they share, each writes
+    /// its bans and what it counted for quotas over the other's.
     state_dir: Option<PathBuf> = MaybePath { absent: "auto" }, "auto", Restart;
     /// Once the addresses are bound, go on as this user of the machine: `NAME` with its groups, or `NAME:GROUP` with this group alone;
     /// `none` changes nothing. Every file is opened as this user, so those of `users`, `tls-cert` and `tls-key` have to be readable
