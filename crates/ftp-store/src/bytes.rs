@@ -175,6 +175,18 @@ impl Bytes {
         }
     }
 
+    /// Here is what was reserved for it.
+    pub(crate) fn fund(&mut self, purse: Option<Purse>) {
+        self.purse = purse;
+    }
+
+    /// No more than what is there need be reserved for it.
+    pub(crate) fn narrow(&mut self) {
+        if let Some(purse) = &mut self.purse {
+            purse.narrow(self.len);
+        }
+    }
+
     /// Sees to it that so much is reserved for it, if it is counted.
     pub(crate) fn cover(&mut self, need: Amount) -> Result<(), Fault> {
         self.purse
@@ -185,13 +197,6 @@ impl Bytes {
     /// Where it is counted.
     pub(crate) fn account(&self) -> Option<&Arc<dyn Account>> {
         self.purse.as_ref().map(Purse::account)
-    }
-
-    /// It stays on the disk as a partial.
-    pub(crate) fn keep(&mut self) {
-        if let Some(mut purse) = self.purse.take() {
-            purse.keep(self.len);
-        }
     }
 
     /// Its reservation, to be settled by others.

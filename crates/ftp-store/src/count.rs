@@ -46,6 +46,8 @@ pub(crate) fn count(shared: &Shared, go_on: &mut dyn FnMut() -> bool) -> io::Res
                 levels.push(folder);
             }
         } else {
+            // Who is at work on it is found out by trying its lock, which nobody must find taken by that.
+            let _naming = shared.naming.hold();
             amount = amount.plus(weigh(dir, name)?);
         }
     }

@@ -15,14 +15,14 @@ use crate::bytes::{Bytes, Mark};
 use crate::jail::Place;
 use crate::meta::{Identity, Stat};
 use crate::partial::{self, Safety};
-use crate::purse::{Account, tell_gone};
+use crate::purse::{Account, Naming, Purse, tell_gone};
 use crate::sys;
 use crate::temp::{self, Temp};
 
 /// The partials in use.
-#[derive(Default)]
 pub(crate) struct Partials {
     live: Mutex<HashMap<Key, Arc<Live>>>,
+    naming: Arc<Naming>,
 }
 
 /// A folder and a partial's name in it.
@@ -91,6 +91,13 @@ pub(crate) enum Turn {
 }
 
 impl Partials {
+    pub(crate) fn new(naming: &Arc<Naming>) -> Self {
+        Self {
+            live: Mutex::default(),
+            naming: Arc::clone(naming),
+        }
+    }
+
     /// Finds the partial at `place` or makes it, and shows what it holds.
     ///
     /// Errors: `WOULDBLOCK` if it is not to be had now, those of the file system else.
@@ -159,6 +166,7 @@ impl Partials {
         if live.contains_key(&key) {
             return Ok(());
         }
+        let naming = self.naming.hold_for(bytes.account());
         match temp::remove_idle(&place.dir, place.name.as_str()) {
             Ok(Some(gone)) => tell_gone(bytes.account(), Amount::of_bytes(gone)),
             Err(Errno::NOENT) => {}
@@ -166,8 +174,9 @@ impl Partials {
             Err(error) => return Err(error),
         }
         temp.claim(bytes.file(), &place.name)?;
+        drop(naming);
         drop(live);
-        safety.put_by(place, bytes);
+        self.put_by(place, safety, bytes);
         Ok(())
     }
 
@@ -184,11 +193,13 @@ impl Partials {
         safety: &Arc<Safety>,
         account: Option<&Arc<dyn Account>>,
     ) -> Result<Tenure, Errno> {
-        let opened = partial::open(&live.place).and_then(|file| {
-            let before = Stat::of(&file)?.size();
-            let mut bytes = safety.recover(file, size)?;
-            if let Some(account) = account {
-                bytes.belong(account, before);
+        let opened = self.take(&live.place, account).and_then(|mut bytes| {
+            match safety.recover(&mut bytes, size) {
+                Ok(()) => bytes.narrow(),
+                Err(error) => {
+                    self.release(&live.place, &mut bytes);
+                    return Err(error);
+                }
             }
             Ok(bytes)
         });
@@ -217,6 +228,42 @@ impl Partials {
                 Err(error)
             }
         }
+    }
+
+    /// Opens a file that nobody is at work on; from now on it is counted as reserved, not as stored.
+    fn take(&self, place: &Place, account: Option<&Arc<dyn Account>>) -> Result<Bytes, Errno> {
+        let _naming = self.naming.hold_for(account);
+        let file = partial::open(place)?;
+        let purse = match account {
+            Some(account) => {
+                let size = Stat::of(&file)?.size();
+                Some(Purse::adopt(account, size, size))
+            }
+            None => None,
+        };
+        let mut bytes = Bytes::new(file);
+        bytes.fund(purse);
+        Ok(bytes)
+    }
+
+    /// Leaves a partial for the next attempt, if there is anything in it.
+    fn put_by(&self, place: &Place, safety: &Safety, bytes: &mut Bytes) {
+        safety.put_by(place, bytes);
+        self.release(place, bytes);
+    }
+
+    /// Ends the work on a file: from now on it is counted as stored.
+    fn release(&self, place: &Place, bytes: &mut Bytes) {
+        let _naming = self.naming.hold_for(bytes.account());
+        if let Some(mut purse) = bytes.take_purse() {
+            // One whose folder was removed is gone with it.
+            if place.holds(bytes.file()).unwrap_or(false)
+                && let Ok(stat) = Stat::of(bytes.file())
+            {
+                purse.keep(stat.size());
+            }
+        }
+        temp::unlock(bytes.file());
     }
 
     /// Looks at a partial in use; `None` if it is not any more.
@@ -411,7 +458,7 @@ impl Drop for Tenure {
         let idle = gate.writer.is_none();
         match &mut gate.state {
             State::Open(bytes) if last => {
-                self.safety.put_by(place, bytes);
+                self.partials.put_by(place, &self.safety, bytes);
                 gate.state = State::Gone;
             }
             // Its writer is gone, and with it the name.

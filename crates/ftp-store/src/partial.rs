@@ -118,14 +118,13 @@ impl Safety {
         }
     }
 
-    /// Reads a partial, believes what can be believed, and cuts off the rest.
-    pub(crate) fn recover(&self, file: OwnedFd, size: u64) -> Result<Bytes, Errno> {
-        let len = Stat::of(&file)?.size();
+    /// Reads a partial of which nothing was read yet, believes what can be believed, and cuts off the rest.
+    pub(crate) fn recover(&self, bytes: &mut Bytes, size: u64) -> Result<(), Errno> {
+        let len = Stat::of(bytes.file())?.size();
         let (mut believed, check) = match len > size {
             true => (0, None),
-            false => self.promised(&file, len)?,
+            false => self.promised(bytes.file(), len)?,
         };
-        let mut bytes = Bytes::new(file);
         if let Some(digest) = check {
             bytes.absorb(believed)?;
             if bytes.mark().digest() != Some(digest) {
@@ -140,8 +139,7 @@ impl Safety {
             let mark = bytes.mark();
             bytes.take_back(&mark)?;
         }
-        self.checkpoint(&mut bytes)?;
-        Ok(bytes)
+        self.checkpoint(bytes)
     }
 
     /// How much of `len` bytes can be believed, and the digest that this much must have, if it is not all.
@@ -190,7 +188,7 @@ impl Safety {
         note.write(bytes.file())
     }
 
-    /// Leaves a partial for the next attempt, if there is anything in it.
+    /// Makes a partial ready for the next attempt, if there is anything in it.
     pub(crate) fn put_by(&self, place: &Place, bytes: &mut Bytes) {
         if bytes.len() == 0 {
             if place.holds(bytes.file()).unwrap_or(false) {
@@ -205,10 +203,6 @@ impl Safety {
         if self.durability != Durability::None {
             sys::sync_all(bytes.file()).ok();
             sys::sync_dir(&place.dir).ok();
-        }
-        // One whose folder was removed is gone with it.
-        if place.holds(bytes.file()).unwrap_or(false) {
-            bytes.keep();
         }
     }
 
@@ -280,15 +274,21 @@ mod tests {
     /// A file that was written under `boot`: a checkpoint after `safe`, then `rest` without one.
     fn written(before: &Safety, safe: &[u8], rest: &[u8]) -> OwnedFd {
         let file = OwnedFd::from(tempfile::tempfile().unwrap());
-        let mut bytes = before.recover(file.try_clone().unwrap(), 100).unwrap();
+        let mut bytes = recovered(before, file.try_clone().unwrap(), 100);
         bytes.write(safe).unwrap();
         before.checkpoint(&mut bytes).unwrap();
         bytes.write(rest).unwrap();
         file
     }
 
+    fn recovered(safety: &Safety, file: OwnedFd, size: u64) -> Bytes {
+        let mut bytes = Bytes::new(file);
+        safety.recover(&mut bytes, size).unwrap();
+        bytes
+    }
+
     fn found(after: &Safety, file: OwnedFd, size: u64) -> (u64, Option<Digest>, u64) {
-        let bytes = after.recover(file, size).unwrap();
+        let bytes = recovered(after, file, size);
         let mark = bytes.mark();
         let len = Stat::of(bytes.file()).unwrap().size();
         (mark.len(), mark.digest(), len)

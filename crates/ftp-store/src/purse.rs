@@ -6,7 +6,7 @@
 
 use std::ffi::CStr;
 use std::os::fd::AsFd;
-use std::sync::Arc;
+use std::sync::{Arc, Mutex, MutexGuard, PoisonError};
 
 use ftp_proto::path::RESERVED_PREFIX;
 use ftp_proto::session::Fault;
@@ -38,6 +38,26 @@ pub trait Account: Send + Sync {
     fn left(&self) -> Option<u64>;
 }
 
+/// Held, where changes are counted: from a look at what a name stands for until it stands for something else, and while
+/// a partial goes into a purse or out of it, which is while its lock is taken or given back. So whoever removes a name
+/// knows who counts its bytes. Nothing is waited for meanwhile but the list of folders to sync.
+#[derive(Default)]
+pub(crate) struct Naming(Mutex<()>);
+
+impl Naming {
+    pub(crate) fn hold(&self) -> MutexGuard<'_, ()> {
+        self.0.lock().unwrap_or_else(PoisonError::into_inner)
+    }
+
+    /// Only where there is somebody who counts.
+    pub(crate) fn hold_for(
+        &self,
+        account: Option<&Arc<dyn Account>>,
+    ) -> Option<MutexGuard<'_, ()>> {
+        account.map(|_| self.hold())
+    }
+}
+
 /// An upload's reservation. What is still in it goes back when it is dropped.
 pub(crate) struct Purse {
     account: Arc<dyn Account>,
@@ -45,7 +65,7 @@ pub(crate) struct Purse {
 }
 
 impl Purse {
-    /// For a file that is there: `before` bytes were counted as stored, `now` bytes are left of them.
+    /// For a file that is there: `before` of its bytes were counted as stored, and `now` are to be reserved.
     pub(crate) fn adopt(account: &Arc<dyn Account>, before: u64, now: u64) -> Self {
         let held = Amount::of_bytes(now);
         if before > 0 || now > 0 {
@@ -74,6 +94,15 @@ impl Purse {
             self.held = self.held.plus(missing);
         }
         Ok(())
+    }
+
+    /// Of what was reserved, so many bytes are enough.
+    pub(crate) fn narrow(&mut self, bytes: u64) {
+        let back = self.held.minus(Amount::of_bytes(bytes));
+        if back != Amount::default() {
+            self.account.give(back);
+            self.held = self.held.minus(back);
+        }
     }
 
     /// The file stays as a partial of so many bytes.

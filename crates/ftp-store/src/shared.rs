@@ -1,7 +1,7 @@
 //! `Shared`: what all work on one store keeps hold of, and the options it obeys.
 
 use std::sync::atomic::{AtomicBool, Ordering};
-use std::sync::{Arc, Mutex, MutexGuard, PoisonError};
+use std::sync::{Arc, Mutex};
 use std::time::Duration;
 
 use ftp_proto::Durability;
@@ -13,6 +13,7 @@ use crate::jail::Jail;
 use crate::listing::Listings;
 use crate::live::Partials;
 use crate::partial::Safety;
+use crate::purse::Naming;
 use crate::temp::Nameless;
 
 /// How a folder is served.
@@ -67,8 +68,7 @@ pub(crate) struct Shared {
     pub(crate) listings: Listings,
     /// How far the sweep has come.
     pub(crate) walk: Mutex<Walk>,
-    /// Held, where changes are counted, from a look at what a name stands for until it stands for something else.
-    pub(crate) naming: Mutex<()>,
+    pub(crate) naming: Arc<Naming>,
 }
 
 /// Where the sweep stands: the folders from the root down to where it reads.
@@ -78,11 +78,6 @@ pub(crate) struct Walk {
 }
 
 impl Shared {
-    /// Keeps others that are counted from changing names. Taken before the list of folders to sync.
-    pub(crate) fn naming(&self) -> MutexGuard<'_, ()> {
-        self.naming.lock().unwrap_or_else(PoisonError::into_inner)
-    }
-
     /// Notes whether an upload found its name taken.
     pub(crate) fn note_crowded(&self, taken: bool) {
         // Mostly it is as it was: then all workers may keep the line in their caches.

@@ -37,7 +37,7 @@ pub(crate) fn body(
             let resume = options.resume.then(beside);
             let mut draft = fresh(shared, place, options, target).at(path)?;
             if let Some(beside) = resume {
-                forget(&beside, path, account)?;
+                forget(shared, account, &beside, path)?;
                 draft.leave_at(beside, &shared.partials, &shared.safety);
             }
             Ok(Body::Once(draft))
@@ -64,7 +64,7 @@ pub(crate) fn body(
         }
         Start::End { told } => {
             if options.resume {
-                forget(&beside(), path, account)?;
+                forget(shared, account, &beside(), path)?;
             }
             if let Some(said) = told
                 && shared.jail.stat(path)?.size() != said
@@ -115,7 +115,13 @@ fn beside(place: &Place, owner: Option<&str>) -> Place {
 }
 
 /// Drops what an earlier attempt left, unless somebody goes on with it.
-fn forget(beside: &Place, path: &VPath, account: Option<&Arc<dyn Account>>) -> Result<(), Fault> {
+fn forget(
+    shared: &Shared,
+    account: Option<&Arc<dyn Account>>,
+    beside: &Place,
+    path: &VPath,
+) -> Result<(), Fault> {
+    let _naming = shared.naming.hold_for(account);
     match temp::remove_idle(&beside.dir, beside.name.as_str()) {
         // What somebody planted there under our name is not to be had as a partial either.
         Ok(Some(gone)) => {

@@ -17,10 +17,11 @@ use crate::error::OpenError;
 use crate::jail::Jail;
 use crate::job::Job;
 use crate::listing::Listings;
+use crate::live::Partials;
 use crate::loan::Aside;
 use crate::nearby::Nearby;
 use crate::partial::Safety;
-use crate::purse::Account;
+use crate::purse::{Account, Naming};
 use crate::run::{self, Run};
 use crate::shared::{Options, Shared};
 use crate::sweep::{self, SweepReport};
@@ -39,6 +40,7 @@ impl Store {
     /// # Errors
     /// If it is not there, is no folder, or cannot be read.
     pub fn open(root: &Path, options: Options) -> Result<Self, OpenError> {
+        let naming = Arc::<Naming>::default();
         Ok(Self {
             shared: Arc::new(Shared {
                 jail: Jail::open(root, options.follow_links)?,
@@ -46,12 +48,12 @@ impl Store {
                 digests: Digests::new(options.digest_age),
                 options,
                 dirty: Dirty::default(),
-                partials: Arc::default(),
+                partials: Arc::new(Partials::new(&naming)),
                 nameless: Nameless::default(),
                 crowded: AtomicBool::new(false),
                 listings: Listings::default(),
                 walk: Mutex::default(),
-                naming: Mutex::default(),
+                naming,
             }),
             account: None,
         })

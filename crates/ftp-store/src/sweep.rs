@@ -69,6 +69,7 @@ pub(crate) fn sweep(
         };
         if is_reserved(name) {
             let ttl = shared.options.partial_ttl;
+            let _naming = shared.naming.hold_for(account);
             if let Ok(Some(bytes)) = expire(dir, name, now, ttl) {
                 report.removed += 1;
                 tell_gone(account, Amount::of_bytes(bytes));
@@ -84,7 +85,11 @@ pub(crate) fn sweep(
 /// Removes everything of ours from a folder in which there is nothing else.
 ///
 /// Errors: `NOTEMPTY` if there is, or if somebody is at work in it.
-pub(crate) fn clear(account: Option<&Arc<dyn Account>>, dir: OwnedFd) -> Result<(), Errno> {
+pub(crate) fn clear(
+    shared: &Shared,
+    account: Option<&Arc<dyn Account>>,
+    dir: OwnedFd,
+) -> Result<(), Errno> {
     let dir = Arc::new(dir);
     let mut names = Vec::new();
     let mut entries = Dir::read_from(&dir)?;
@@ -100,6 +105,7 @@ pub(crate) fn clear(account: Option<&Arc<dyn Account>>, dir: OwnedFd) -> Result<
         names.push(name.to_owned());
     }
     for name in names {
+        let _naming = shared.naming.hold_for(account);
         let Some(bytes) = remove_idle(&dir, &name)? else {
             return Err(Errno::NOTEMPTY);
         };

@@ -176,6 +176,12 @@ pub(crate) fn lock(file: impl AsFd) -> Result<(), Errno> {
     flock(file, FlockOperation::NonBlockingLockExclusive)
 }
 
+/// Gives the lock back before the file is closed.
+pub(crate) fn unlock(file: impl AsFd) {
+    // It can only fail where there are none.
+    flock(file, FlockOperation::NonBlockingUnlock).ok();
+}
+
 /// Removes a file that nobody is at work on, and says how long it was; `None` if somebody is.
 pub(crate) fn remove_idle(dir: impl AsFd, name: impl Arg + Copy) -> Result<Option<u64>, Errno> {
     let flags = OFlags::RDONLY | OFlags::NOFOLLOW | OFlags::NONBLOCK | OFlags::CLOEXEC;

@@ -417,7 +417,7 @@ impl Verified {
         durability: Durability,
         shared: &Shared,
     ) -> Result<Outcome, Fault> {
-        let _naming = self.purse.is_some().then(|| shared.naming());
+        let _naming = self.purse.is_some().then(|| shared.naming.hold());
         if self.unjudged {
             if self.takes_free_name(shared)? {
                 return Ok(self.committed(durability, shared, Amount::default()));

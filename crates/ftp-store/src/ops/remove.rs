@@ -38,7 +38,7 @@ pub(super) fn remove(
 ) -> Result<Effect, Fault> {
     writable(shared, path)?;
     let place = shared.jail.place(path)?;
-    let naming = account.map(|_| shared.naming());
+    let naming = shared.naming.hold_for(account);
     let gone = match account {
         Some(_) => Stat::find(&place.dir, place.name.as_str()).at(path)?,
         None => None,
@@ -66,7 +66,7 @@ pub(super) fn remove(
         // To its user it may well be empty: what is left of broken uploads is not shown.
         Err(Errno::NOTEMPTY | Errno::EXIST) => {
             let dir = child(&place.dir, place.name.as_str()).at(path)?;
-            sweep::clear(account, dir).at(path)?;
+            sweep::clear(shared, account, dir).at(path)?;
             change_dirs(shared, &[&place.dir], rmdir).at(path)
         }
         other => other.at(path),
@@ -189,7 +189,7 @@ fn unlink(shared: &Shared, account: Counted<'_>, dir: impl AsFd, name: &CStr) ->
     if account.is_none() {
         return sys::unlink(dir, name);
     }
-    let _naming = shared.naming();
+    let _naming = shared.naming.hold();
     let gone = purse::weigh(&dir, name)?;
     sys::unlink(dir, name)?;
     purse::tell_gone(account, gone);

@@ -26,7 +26,7 @@ pub(super) fn rename(
     writable(shared, from)?;
     let old = shared.jail.place(from)?;
     let new = shared.jail.place(to)?;
-    let naming = account.map(|_| shared.naming());
+    let naming = shared.naming.hold_for(account);
     let before = Stat::at(&old.dir, old.name.as_str()).at(from)?;
     let replaced = match account {
         Some(_) => Stat::find(&new.dir, new.name.as_str()).at(to)?,

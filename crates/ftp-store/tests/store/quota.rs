@@ -301,6 +301,41 @@ fn what_is_on_its_way_when_counting_begins_is_counted() {
     assert_eq!(count(&case), ledger.stored());
 }
 
+/// Between "somebody is at work on it" and "it is kept" is no moment in which a removal goes uncounted, or counts twice.
+#[test]
+fn a_folder_that_goes_while_an_upload_in_it_breaks_is_counted_once() {
+    let ledger = Ledger::new(1 << 30, 1000);
+    let options = Options {
+        durability: Durability::None,
+        ..Options::default()
+    };
+    let case = counted(Case::with(options), &ledger);
+    let options = CreateOptions {
+        parents: true,
+        ..resumable(80)
+    };
+    let keep = DiskOp::Continue { keep: true };
+    let rounds = 20_000;
+    thread::scope(|scope| {
+        scope.spawn(|| {
+            for _ in 0..rounds {
+                let job = |slot, steps: Vec<Step>| home(case.store.run(Job { slot, steps }));
+                let begun = job(Slot::default(), vec![step(create("d/f", options.clone()))]);
+                // What an earlier round left, if it stands yet, is gone on with.
+                let steps = vec![step(keep.clone()), write(&[7])];
+                drop(job(begun.slot, steps));
+            }
+        });
+        scope.spawn(|| {
+            for _ in 0..rounds {
+                drop(case.op(remove("d", true)));
+            }
+        });
+    });
+    assert_eq!(ledger.reserved(), Amount::default());
+    assert_eq!(count(&case), ledger.stored());
+}
+
 /// Sessions, each with a thread, do everything to the same few names.
 #[test]
 fn whatever_is_done_at_once_the_figures_are_those_of_the_disk() {
