@@ -13,14 +13,17 @@ started=$(date +%s)
 step cargo fmt --all --check
 step cargo clippy --workspace --all-targets --locked -- -D warnings
 step cargo test --workspace --locked --no-fail-fast
+for client in $(scripts/interop.sh --missing); do
+    printf '\n== skipped: standard FTP with %s (not installed; scripts/interop.sh --only-install)\n' "$client"
+done
 step env RUSTDOCFLAGS="-D warnings" cargo doc --workspace --no-deps --locked
 step scripts/hot-paths.sh
 
 # Licences, sources and bans need no network; the known weaknesses (advisories) do.
 if cargo deny --version >/dev/null 2>&1; then
-    step cargo deny --config .github/deny.toml check bans licenses sources
+    step cargo deny --config .github/deny.toml check --hide-inclusion-graph bans licenses sources
     if cargo deny --config .github/deny.toml fetch db >/dev/null 2>&1; then
-        step cargo deny --config .github/deny.toml check advisories
+        step cargo deny --config .github/deny.toml check --hide-inclusion-graph advisories
     else
         printf '\n== skipped: advisories (their database cannot be fetched)\n'
     fi
