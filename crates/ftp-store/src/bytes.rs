@@ -5,7 +5,7 @@
 use std::mem;
 use std::os::fd::{AsFd, OwnedFd};
 use std::sync::Arc;
-use std::sync::mpsc::Receiver;
+use std::sync::mpsc::{Receiver, TryRecvError};
 
 use ftp_proto::session::Fault;
 use ftp_proto::{Amount, Digest};
@@ -13,15 +13,21 @@ use rustix::io::Errno;
 use sha2::{Digest as _, Sha256};
 
 use crate::block::Block;
-use crate::loan::{self, Aside};
+use crate::loan::{self, Pace};
 use crate::purse::{Account, Purse};
 use crate::{scratch, sys};
+
+/// For so many bytes in a row a sender may wait for a digest that nobody asked for: what one burst leaves in the
+/// buffers of a connection, or a machine that is busy for a moment, costs no file its digest.
+const PATIENCE: u64 = 4 * 1024 * 1024;
 
 /// A growing file. The hasher, if there is one, has always seen exactly the first `len` bytes.
 pub(crate) struct Bytes {
     file: Arc<OwnedFd>,
     /// Absent: nobody needs the digest.
     hasher: Option<Sha256>,
+    /// For how many bytes more the sender may wait for the hasher before it is given up; `None`: for all.
+    patience: Option<u64>,
     len: u64,
     /// How many of them were there at the last sync.
     synced: u64,
@@ -42,9 +48,18 @@ impl Bytes {
         Self {
             file: Arc::new(file),
             hasher: Some(Sha256::new()),
+            patience: None,
             len: 0,
             synced: 0,
             purse: None,
+        }
+    }
+
+    /// An empty file of whose bytes a digest is taken, unless the sender would have to wait for it for long.
+    pub(crate) fn unhurried(file: OwnedFd) -> Self {
+        Self {
+            patience: Some(PATIENCE),
+            ..Self::new(file)
         }
     }
 
@@ -82,24 +97,53 @@ impl Bytes {
     pub(crate) fn write_blocks(
         &mut self,
         blocks: &mut Vec<Block>,
-        aside: Option<&dyn Aside>,
+        pace: Pace<'_>,
     ) -> Result<(), Errno> {
-        let aside = aside.filter(|_| loan::is_worth(blocks));
-        let (Some(hasher), Some(aside)) = (&self.hasher, aside) else {
-            return blocks.iter().try_for_each(|block| self.write(block));
+        let before = self.len;
+        let aside = pace.aside.filter(|_| loan::is_worth(blocks));
+        let (written, late) = match (&self.hasher, aside) {
+            (Some(hasher), Some(aside)) => {
+                let shared = Arc::new(mem::take(blocks));
+                let lent = loan::lend(hasher, &shared, aside);
+                let done = match lent {
+                    Some(home) => self.write_beside(&shared, &home),
+                    None => (self.write_all(&shared), true),
+                };
+                // Nobody else holds them any more.
+                *blocks = Arc::into_inner(shared).unwrap_or_default();
+                done
+            }
+            (None, _) | (_, None) => (self.write_all(blocks), true),
         };
-        let shared = Arc::new(mem::take(blocks));
-        let written = match loan::lend(hasher, &shared, aside) {
-            Some(home) => self.write_beside(&shared, &home),
-            None => shared.iter().try_for_each(|block| self.write(block)),
-        };
-        // Nobody else holds them any more.
-        *blocks = Arc::into_inner(shared).unwrap_or_default();
+        self.heed(pace.pressed && late, self.len - before);
         written
     }
 
-    /// Appends blocks whose hasher comes home.
-    fn write_beside(&mut self, blocks: &[Block], home: &Receiver<Sha256>) -> Result<(), Errno> {
+    fn write_all(&mut self, blocks: &[Block]) -> Result<(), Errno> {
+        blocks.iter().try_for_each(|block| self.write(block))
+    }
+
+    /// The sender waited for the digest of so many bytes, or did not.
+    fn heed(&mut self, waited: bool, bytes: u64) {
+        let Some(patience) = &mut self.patience else {
+            return;
+        };
+        *patience = if waited {
+            patience.saturating_sub(bytes)
+        } else {
+            PATIENCE
+        };
+        if *patience == 0 {
+            self.hasher = None;
+        }
+    }
+
+    /// Appends blocks whose hasher comes home. Says whether it was waited for, too.
+    fn write_beside(
+        &mut self,
+        blocks: &[Block],
+        home: &Receiver<Sha256>,
+    ) -> (Result<(), Errno>, bool) {
         let mut whole = 0;
         let written = blocks.iter().try_for_each(|block| {
             sys::write(&self.file, block, self.len)?;
@@ -107,14 +151,18 @@ impl Bytes {
             whole += 1;
             Ok(())
         });
-        match (home.recv(), &mut self.hasher) {
-            (Ok(hasher), _) if written.is_ok() => self.hasher = Some(hasher),
-            (Ok(_) | Err(_), Some(hasher)) => {
+        let (hasher, late) = match home.try_recv() {
+            Err(TryRecvError::Empty) => (home.recv().ok(), true),
+            there => (there.ok(), false),
+        };
+        match (hasher, &mut self.hasher) {
+            (Some(hasher), _) if written.is_ok() => self.hasher = Some(hasher),
+            (_, Some(hasher)) => {
                 loan::update(hasher, blocks.get(..whole).unwrap_or_default());
             }
-            (Ok(_) | Err(_), None) => {}
+            (_, None) => {}
         }
-        written
+        (written, late)
     }
 
     /// Takes in what the file holds already, up to `end`, and returns how far that is.
@@ -250,7 +298,8 @@ mod tests {
     use rustix::fs::{MemfdFlags, SealFlags, fcntl_add_seals, ftruncate, memfd_create};
 
     use super::*;
-    use crate::loan::tests::{Double, blocks};
+    use crate::loan::Aside;
+    use crate::loan::tests::{Busy, Double, blocks};
 
     fn sha256(bytes: &[u8]) -> Option<Digest> {
         Some(Digest(Sha256::digest(bytes).into()))
@@ -318,8 +367,12 @@ mod tests {
         let asides: [Option<&dyn Aside>; 3] = [None, Some(&Double::Works), Some(&Double::Loses)];
         for aside in asides {
             let mut bytes = Bytes::new(small(2 * whole.len() as u64));
+            let pace = Pace {
+                aside,
+                pressed: true,
+            };
             for round in 1..=2 {
-                bytes.write_blocks(&mut blocks, aside).unwrap();
+                bytes.write_blocks(&mut blocks, pace).unwrap();
                 let all = whole.repeat(round);
                 assert_eq!(bytes.len(), all.len() as u64);
                 assert_eq!(bytes.mark().digest(), sha256(&all));
@@ -327,15 +380,47 @@ mod tests {
             assert_eq!(bytes.mark().holds(bytes.file()), Ok(true));
             // What fails in the midst leaves the blocks before it, and their digest.
             let mut bytes = Bytes::new(small(2 * BLOCK as u64));
-            assert_eq!(bytes.write_blocks(&mut blocks, aside), Err(Errno::PERM));
+            assert_eq!(bytes.write_blocks(&mut blocks, pace), Err(Errno::PERM));
             assert_eq!(bytes.len(), 2 * BLOCK as u64);
             assert_eq!(bytes.mark().digest(), sha256(&whole[..2 * BLOCK]));
             let mut bytes = Bytes::undigested(small(whole.len() as u64));
-            bytes.write_blocks(&mut blocks, aside).unwrap();
+            bytes.write_blocks(&mut blocks, pace).unwrap();
             assert_eq!(
                 (bytes.len(), bytes.mark().digest()),
                 (whole.len() as u64, None)
             );
         }
+    }
+
+    #[test]
+    fn who_is_kept_waiting_for_long_gets_no_digest_unless_it_has_to_be_taken() {
+        const BLOCK: usize = 1024 * 1024;
+        let upload = |mut bytes: Bytes, paces: &[(&dyn Aside, bool)]| {
+            for &(aside, pressed) in paces {
+                let mut blocks = blocks(1, BLOCK);
+                let aside = Some(aside);
+                bytes
+                    .write_blocks(&mut blocks, Pace { aside, pressed })
+                    .unwrap();
+            }
+            assert_eq!(bytes.len(), (paces.len() * BLOCK) as u64);
+            let digest = bytes.mark().digest();
+            if digest.is_some() {
+                assert_eq!(bytes.mark().holds(bytes.file()), Ok(true));
+            }
+            digest.is_some()
+        };
+        let file = || OwnedFd::from(tempfile::tempfile().unwrap());
+        let waits: (&dyn Aside, bool) = (&Busy, true);
+        let short = PATIENCE as usize / BLOCK - 1;
+        let once = |other| [vec![waits; short], vec![other], vec![waits; short]].concat();
+        assert!(!upload(Bytes::unhurried(file()), &once(waits)));
+        assert!(upload(Bytes::new(file()), &once(waits)));
+        // The digest was there in time, or there was room for more anyway.
+        assert!(upload(
+            Bytes::unhurried(file()),
+            &once((&Double::Works, true))
+        ));
+        assert!(upload(Bytes::unhurried(file()), &once((&Busy, false))));
     }
 }

@@ -56,6 +56,7 @@ impl Draft {
     fn new(temp: Temp, file: OwnedFd, digesting: Digesting) -> Self {
         let bytes = match digesting {
             Digesting::Upload => Bytes::new(file),
+            Digesting::Unhurried => Bytes::unhurried(file),
             Digesting::OnDemand => Bytes::undigested(file),
         };
         Self {

@@ -27,6 +27,8 @@ pub struct Job {
     pub slot: Slot,
     /// What to do.
     pub steps: Vec<Step>,
+    /// The sender had to wait since the last job: there was no room for more.
+    pub pressed: bool,
 }
 
 /// A job that is done.
@@ -53,6 +55,16 @@ pub(crate) enum Effect {
 }
 
 impl Job {
+    /// One for which nobody had to wait.
+    #[must_use]
+    pub const fn new(slot: Slot, steps: Vec<Step>) -> Self {
+        Self {
+            slot,
+            steps,
+            pressed: false,
+        }
+    }
+
     /// Whether it is a whole upload: from its first step to its name, in one trip.
     #[must_use]
     pub fn is_whole_upload(&self) -> bool {

@@ -19,6 +19,15 @@ pub trait Aside: Sync {
     fn take(&self, loan: Loan) -> bool;
 }
 
+/// How a job's blocks are written.
+#[derive(Clone, Copy, Default)]
+pub(crate) struct Pace<'a> {
+    /// Who may take their digest meanwhile.
+    pub(crate) aside: Option<&'a dyn Aside>,
+    /// The sender waits for them.
+    pub(crate) pressed: bool,
+}
+
 /// What is to be hashed, and who wants the hasher back.
 #[derive(Debug)]
 pub struct Loan {
@@ -89,7 +98,8 @@ pub(crate) mod tests {
         }
     }
 
-    struct Busy;
+    /// Never idle.
+    pub(crate) struct Busy;
 
     impl Aside for Busy {
         fn take(&self, _: Loan) -> bool {

@@ -8,7 +8,7 @@ use ftp_proto::session::{Fault, Outcome};
 use crate::block::Block;
 use crate::error::misuse;
 use crate::job::{Done, Effect, Job, Step};
-use crate::loan::Aside;
+use crate::loan::{Aside, Pace};
 use crate::nearby::Nearby;
 use crate::ops;
 use crate::purse::Account;
@@ -41,6 +41,8 @@ pub(crate) fn run(
     if let (State::Writing(upload), Some(account)) = (&mut done.slot.state, account) {
         upload.belong(account);
     }
+    let pressed = job.pressed;
+    let pace = Pace { aside, pressed };
     let mut unsynced = Vec::new();
     let mut verified = Vec::new();
     let mut blocks = Vec::new();
@@ -48,7 +50,7 @@ pub(crate) fn run(
         match step {
             Step::Write(block) => blocks.push(block),
             Step::Op { job, op } => {
-                write(&mut done, mem::take(&mut blocks), aside);
+                write(&mut done, mem::take(&mut blocks), pace);
                 let index = done.outcomes.len();
                 let outcome = match ops::perform(shared, account, &mut done.slot, op, nearby) {
                     Ok(Effect::Told(outcome)) => outcome,
@@ -67,7 +69,7 @@ pub(crate) fn run(
             }
         }
     }
-    write(&mut done, blocks, aside);
+    write(&mut done, blocks, pace);
     if unsynced.is_empty() && verified.is_empty() {
         return Run::Home(done);
     }
@@ -75,11 +77,11 @@ pub(crate) fn run(
 }
 
 /// Appends blocks, and empties them.
-fn write(done: &mut Done, mut blocks: Vec<Block>, aside: Option<&dyn Aside>) {
+fn write(done: &mut Done, mut blocks: Vec<Block>, pace: Pace<'_>) {
     if blocks.is_empty() {
         return;
     }
-    if let Err(fault) = append(&mut done.slot, &mut blocks, aside) {
+    if let Err(fault) = append(&mut done.slot, &mut blocks, pace) {
         done.fault.get_or_insert(fault);
     }
     blocks.iter_mut().for_each(Block::clear);
@@ -90,11 +92,7 @@ fn write(done: &mut Done, mut blocks: Vec<Block>, aside: Option<&dyn Aside>) {
     }
 }
 
-fn append(
-    slot: &mut Slot,
-    blocks: &mut Vec<Block>,
-    aside: Option<&dyn Aside>,
-) -> Result<(), Fault> {
+fn append(slot: &mut Slot, blocks: &mut Vec<Block>, pace: Pace<'_>) -> Result<(), Fault> {
     let State::Writing(upload) = &mut slot.state else {
         return match slot.state {
             // Told already, by the operation that failed or skipped.
@@ -104,7 +102,7 @@ fn append(
             }
         };
     };
-    upload.write(blocks, aside).inspect_err(|fault| {
+    upload.write(blocks, pace).inspect_err(|fault| {
         slot.state = State::Broken(fault.clone());
     })
 }

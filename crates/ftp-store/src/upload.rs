@@ -18,7 +18,7 @@ use crate::draft::{Body, Target, first_mode, fresh, once};
 use crate::error::{At, misuse, refuse, told};
 use crate::jail::{Jail, Place};
 use crate::live::{Tenure, Turn};
-use crate::loan::Aside;
+use crate::loan::Pace;
 use crate::meta::{Stat, Version};
 use crate::nearby::Nearby;
 use crate::parents::make_parents;
@@ -197,11 +197,7 @@ impl Upload {
 
     /// Appends `blocks`. After an error the upload is of no use, and what it wrote is gone, unless
     /// another session goes on with it.
-    pub(crate) fn write(
-        &mut self,
-        blocks: &mut Vec<Block>,
-        aside: Option<&dyn Aside>,
-    ) -> Result<(), Fault> {
+    pub(crate) fn write(&mut self, blocks: &mut Vec<Block>, pace: Pace<'_>) -> Result<(), Fault> {
         if self.undecided {
             return Err(misuse("payload before it is known where it goes"));
         }
@@ -215,7 +211,7 @@ impl Upload {
                 room = file.cover(Amount::of_bytes(len));
             }
             if fits && room.is_ok() {
-                file.write_blocks(blocks, aside)?;
+                file.write_blocks(blocks, pace)?;
             }
             Ok(safety.is_due(file))
         });

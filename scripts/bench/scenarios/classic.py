@@ -72,6 +72,7 @@ def servers(bench):
     if bench.server_knows("--ftp-digests"):
         # What the peers do: nobody hashes what is stored.
         found.append(("muxftp, no digest on the way in", bench.muxftp_ftp(*bench.unsynced, "--ftp-digests", "on-demand")))
+        found.append(("muxftp, a digest in any case", bench.muxftp_ftp(*bench.unsynced, "--ftp-digests", "upload")))
     found += [(kind.name, bench.server(kind)) for kind in KINDS]
     return [(name, server) for name, server in found if server]
 

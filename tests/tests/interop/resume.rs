@@ -2,6 +2,7 @@
 
 use std::fs::{self, File};
 use std::path::PathBuf;
+use std::thread;
 
 use ftp_tests::files::{random_bytes, sha256_of, write_random};
 use ftp_tests::{Scratch, Server};
@@ -162,7 +163,7 @@ fn python_goes_on_from_a_number_and_never_behind_the_end() {
 fn a_digest_is_taken_as_the_bytes_come_or_when_it_is_asked_for() {
     let bytes = random_bytes(7, LEN as usize);
     let part = PART as usize;
-    for when in ["upload", "on-demand"] {
+    for when in ["auto", "upload", "on-demand"] {
         let server = server(&["--ftp-digests", when]);
         let mut control = Control::enter(&server);
         let hash = |control: &mut Control, name: &str| {
@@ -172,11 +173,42 @@ fn a_digest_is_taken_as_the_bytes_come_or_when_it_is_asked_for() {
             assert!(reply.contains(&sha256_of(&file)), "{when}: {reply}");
         };
         control.put("whole", &bytes);
+        assert_eq!(is_digested(&server, "whole"), when != "on-demand", "{when}");
         hash(&mut control, "whole");
         control.break_off("broken", &bytes[..part]);
         control.expect("SIZE broken", &format!("213 {PART}"));
         control.expect(&format!("REST {PART}"), "350");
         control.put("broken", &bytes[part..]);
         hash(&mut control, "broken");
+    }
+}
+
+/// Whether the server knows the digest of a file without reading it.
+fn is_digested(server: &Server, name: &str) -> bool {
+    let mut value = [0; 256];
+    rustix::fs::getxattr(server.file(name), "user.muxftp.sha256", &mut value).is_ok()
+}
+
+#[test]
+fn uploads_do_not_wait_for_digests_that_nobody_asked_for() {
+    const LEN: usize = 24 * 1024 * 1024;
+    let bytes = random_bytes(8, LEN);
+    let names = ["a", "b", "c", "d", "e", "f", "g", "h"];
+    for when in ["upload", "auto"] {
+        // Its lanes are always full, and of so many at once there is not a thread for each that hashes.
+        let server = server(&["--ftp-digests", when, "--slow-disk-ms", "1"]);
+        thread::scope(|scope| {
+            for name in names {
+                let (server, bytes) = (&server, &bytes);
+                scope.spawn(move || Control::enter(server).put(name, bytes));
+            }
+        });
+        let digested = |name: &&str| is_digested(&server, name);
+        let without = names.iter().find(|name| !digested(name));
+        assert_eq!(without.is_some(), when == "auto", "{when}");
+        if let Some(name) = without {
+            let reply = Control::enter(&server).expect(&format!("HASH {name}"), "213");
+            assert!(reply.contains(&sha256_of(&server.file(name))), "{reply}");
+        }
     }
 }

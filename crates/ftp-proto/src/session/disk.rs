@@ -84,6 +84,8 @@ pub enum Digesting {
     /// As its bytes come, so that it is known when the file is.
     #[default]
     Upload,
+    /// Likewise, unless the sender would have to wait for it for long: then when somebody asks.
+    Unhurried,
     /// When somebody asks for it, by reading the file. A digest that the sender says at the commit is compared all the
     /// same, and what is written behind the bytes of an earlier attempt is digested as it comes.
     OnDemand,

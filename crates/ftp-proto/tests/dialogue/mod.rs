@@ -387,6 +387,7 @@ fn set(config: &mut Config, setting: &str) {
         "deaf" => {}
         "open" => config.login = false,
         "read_only" => config.read_only = true,
+        "unhurried" => config.digesting = Digesting::Unhurried,
         "on_demand" => config.digesting = Digesting::OnDemand,
         "implicit" => config.implicit_tls = true,
         "tls" => config.tls = security(value),

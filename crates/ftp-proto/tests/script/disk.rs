@@ -80,9 +80,11 @@ fn creation(path: &VPath, options: &CreateOptions) -> String {
     if let Some(start) = options.start {
         write!(line, " start={start:?}").unwrap();
     }
-    if options.digesting != Digesting::Upload {
-        line.push_str(" undigested");
-    }
+    line.push_str(match options.digesting {
+        Digesting::Upload => "",
+        Digesting::Unhurried => " unhurried",
+        Digesting::OnDemand => " undigested",
+    });
     if options.if_exists != ftp_proto::IfExists::Replace {
         write!(line, " if_exists={:?}", options.if_exists).unwrap();
     }

@@ -218,8 +218,9 @@ settings! {
     /// to the same client; `prefer`, they may; `off`, nobody looks.
     ftp_data_tls_resume: Resume = RESUME, "require", Restart;
     /// When the SHA-256 of what standard FTP uploads is taken: `upload`, as its bytes come, so that `HASH` has it without reading; `on-demand`,
-    /// when `HASH` asks, by reading the file: uploads cost less processor, and are whole and as durable all the same.
-    ftp_digests: Digesting = DIGESTS, "upload", Restart;
+    /// when `HASH` asks, by reading the file: uploads cost less processor, and are whole and as durable all the same; `auto`, as its bytes come,
+    /// but when `HASH` asks of an upload that comes faster than this machine can hash.
+    ftp_digests: Digesting = DIGESTS, "auto", Restart;
     /// The folder for what the server makes and keeps; `auto` is `$STATE_DIRECTORY`, `$XDG_STATE_HOME/ftp-server` or
     /// `~/.local/state/ftp-server`. Servers that run at the same time should each have their own: in one that they share, each writes
     /// its bans and what it counted for quotas over the other's.
@@ -255,6 +256,7 @@ const RESUME: Words<Resume> = Words(&[
 ]);
 
 const DIGESTS: Words<Digesting> = Words(&[
+    ("auto", Digesting::Unhurried),
     ("upload", Digesting::Upload),
     ("on-demand", Digesting::OnDemand),
 ]);

@@ -149,10 +149,7 @@ impl Sample {
             inline: 0,
         };
         let job = JobId(1);
-        let run = store.run(Job {
-            slot: Slot::default(),
-            steps: vec![Step::Op { job, op }],
-        });
+        let run = store.run(Job::new(Slot::default(), vec![Step::Op { job, op }]));
         let Run::Home(done) = run else {
             panic!("an open does not park");
         };

@@ -114,7 +114,7 @@ mod tests {
             },
         ));
         let slot = Slot::default();
-        let run = store.run_with(Job { slot, steps }, &mut Nearby::default(), aside);
+        let run = store.run_with(Job::new(slot, steps), &mut Nearby::default(), aside);
         let done = match run {
             Run::Home(done) => done,
             Run::Parked(parked) => ftp_store::sync_round(vec![parked]).remove(0),

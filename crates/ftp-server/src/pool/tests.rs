@@ -46,7 +46,7 @@ impl Desk {
             key: Key::from_usize(5),
             lane,
             store: Arc::clone(&self.store),
-            job: Job { slot, steps },
+            job: Job::new(slot, steps),
         }
     }
 

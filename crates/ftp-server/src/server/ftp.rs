@@ -57,7 +57,7 @@ impl Default for FtpConfig {
             masquerade: Vec::new(),
             active: true,
             resume: Resume::Require,
-            digesting: Digesting::Upload,
+            digesting: Digesting::Unhurried,
             plaintext: false,
         }
     }

@@ -270,10 +270,9 @@ impl Session {
         if lane.filling().is_some() {
             return true;
         }
-        if !lane.has_room() {
-            return false;
-        }
-        let Some(block) = ctx.memory.take(remaining, ctx.key) else {
+        let block = lane.has_room().then(|| ctx.memory.take(remaining, ctx.key));
+        let Some(block) = block.flatten() else {
+            lane.press();
             return false;
         };
         lane.begin(block);

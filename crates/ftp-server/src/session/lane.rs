@@ -24,6 +24,8 @@ pub(crate) struct Lane {
     steps: VecDeque<Step>,
     /// The block that payload is being read into.
     filling: Option<Block>,
+    /// There was no room for payload since the last job left.
+    pressed: bool,
     /// Capacity of all blocks of this lane, here and away.
     held: usize,
     /// Capacity of the blocks that are away. Kept here, so that a job that comes home without its
@@ -105,6 +107,11 @@ impl Lane {
         self.filling.as_mut()
     }
 
+    /// There was no room for payload.
+    pub(crate) fn press(&mut self) {
+        self.pressed = true;
+    }
+
     /// Takes back a block that got no bytes.
     pub(crate) fn take_empty(&mut self) -> Option<Block> {
         let block = self.filling.take_if(|block| block.is_empty())?;
@@ -165,6 +172,7 @@ impl Lane {
         Some(Job {
             slot: self.slot.take().unwrap_or_default(),
             steps,
+            pressed: mem::take(&mut self.pressed),
         })
     }
 
@@ -226,5 +234,28 @@ impl Lane {
             && self.steps.is_empty()
             && self.filling.is_none()
             && self.slot.as_ref().is_none_or(Slot::is_empty)
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn a_job_says_whether_there_was_no_room_since_the_last() {
+        let mut lane = Lane::default();
+        let mut dispatched = |press: bool| {
+            lane.begin(Block::with_capacity(10));
+            if press {
+                lane.press();
+            }
+            let job = lane.dispatch().unwrap();
+            lane.home(job.slot);
+            job.pressed
+        };
+        assert_eq!(
+            [false, true, false].map(&mut dispatched),
+            [false, true, false]
+        );
     }
 }

@@ -108,7 +108,7 @@ impl Case {
     }
 
     pub(crate) fn run(&self, slot: Slot, steps: Vec<Step>) -> Run {
-        self.store.run(Job { slot, steps })
+        self.store.run(Job::new(slot, steps))
     }
 
     /// Runs a job to its end; nothing in it may fail.

@@ -209,7 +209,7 @@ impl Work {
         let block = Block::from(session.content[session.sent..end].to_vec());
         let slot = std::mem::take(&mut session.slot);
         let steps = vec![Step::Write(block)];
-        session.slot = home(self.store.run(Job { slot, steps })).slot;
+        session.slot = home(self.store.run(Job::new(slot, steps))).slot;
         session.sent = end;
     }
 
@@ -326,7 +326,7 @@ impl Work {
     fn run_op(&self, slot: Slot, op: DiskOp) -> Run {
         let job = JobId(0);
         let steps = vec![Step::Op { job, op }];
-        self.store.run(Job { slot, steps })
+        self.store.run(Job::new(slot, steps))
     }
 }
 

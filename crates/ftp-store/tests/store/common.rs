@@ -80,7 +80,7 @@ impl Case {
 
     /// Runs a job, with a round of syncing of its own if it needs one.
     pub(crate) fn run(&self, slot: Slot, steps: Vec<Step>) -> Done {
-        home(self.store.run(Job { slot, steps }))
+        home(self.store.run(Job::new(slot, steps)))
     }
 
     /// One operation that needs no slot.

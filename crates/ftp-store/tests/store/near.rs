@@ -22,7 +22,7 @@ fn options(bytes: &[u8], if_exists: IfExists) -> CreateOptions {
 fn put_near(case: &Case, nearby: &mut Nearby, path: &str, bytes: &[u8]) -> Outcome {
     let slot = Slot::default();
     let steps = put_steps(path, bytes, options(bytes, IfExists::Replace));
-    let mut done = home(case.store.run_near(Job { slot, steps }, nearby));
+    let mut done = home(case.store.run_near(Job::new(slot, steps), nearby));
     assert!(done.slot.is_empty());
     done.outcomes.pop().unwrap().1
 }
@@ -65,7 +65,7 @@ fn after_a_change_of_names_the_path_is_looked_up_anew() {
         replace: false,
     };
     let (slot, steps) = (Slot::default(), vec![step(rename)]);
-    home(case.store.run_near(Job { slot, steps }, &mut nearby));
+    home(case.store.run_near(Job::new(slot, steps), &mut nearby));
     put_near(&case, &mut nearby, "d/2", b"2");
     assert_eq!(
         (case.names("d"), case.names("e")),

@@ -319,7 +319,7 @@ fn a_folder_that_goes_while_an_upload_in_it_breaks_is_counted_once() {
     thread::scope(|scope| {
         scope.spawn(|| {
             for _ in 0..rounds {
-                let job = |slot, steps: Vec<Step>| home(case.store.run(Job { slot, steps }));
+                let job = |slot, steps: Vec<Step>| home(case.store.run(Job::new(slot, steps)));
                 let begun = job(Slot::default(), vec![step(create("d/f", options.clone()))]);
                 // What an earlier round left, if it stands yet, is gone on with.
                 let steps = vec![step(keep.clone()), write(&[7])];
@@ -388,7 +388,7 @@ fn random(case: &Case, rng: &mut fastrand::Rng) {
         3 => drop(case.op(rename("d", "g", false))),
         4 => drop(case.op(remove("g", true))),
         _ => {
-            let job = |slot, steps: Vec<Step>| home(case.store.run(Job { slot, steps }));
+            let job = |slot, steps: Vec<Step>| home(case.store.run(Job::new(slot, steps)));
             let done = job(Slot::default(), vec![step(create(name, options))]);
             let offered = done.outcomes.iter().find_map(|(_, outcome)| match outcome {
                 Outcome::Created { partial } => partial.as_ref().map(|it| it.offset),

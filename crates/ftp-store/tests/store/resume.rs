@@ -123,7 +123,7 @@ fn another_server_on_the_folder_finds_it_too_but_not_while_it_is_in_use() {
     let begin = || {
         let steps = vec![step(create("f", resumable()))];
         let slot = Slot::default();
-        home(other.run(ftp_store::Job { slot, steps }))
+        home(other.run(ftp_store::Job::new(slot, steps)))
     };
     assert_eq!(fault(only(begin())).kind, FaultKind::Busy);
     drop(slot);

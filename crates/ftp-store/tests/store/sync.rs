@@ -16,10 +16,9 @@ fn durable(durability: Durability) -> Case {
 }
 
 fn park(case: &Case, path: &str, bytes: &[u8], options: CreateOptions) -> Parked {
-    let run = case.store.run(Job {
-        slot: Slot::default(),
-        steps: put_steps(path, bytes, options),
-    });
+    let run = case
+        .store
+        .run(Job::new(Slot::default(), put_steps(path, bytes, options)));
     match run {
         Run::Parked(parked) => parked,
         Run::Home(done) => panic!("{done:?}"),
@@ -126,10 +125,7 @@ fn names_wait_for_their_round_under_full_only() {
             rename("a/b", "c", false),
             remove("a", true),
         ] {
-            let run = case.store.run(Job {
-                slot: Slot::default(),
-                steps: vec![step(op)],
-            });
+            let run = case.store.run(Job::new(Slot::default(), vec![step(op)]));
             assert_eq!(matches!(run, Run::Parked(_)), waits);
             assert_eq!(only(home(run)), Outcome::Ended);
         }

@@ -72,7 +72,7 @@ impl Disk {
 
     fn run(&self, steps: Vec<Step>) {
         let slot = Slot::default();
-        let done = match self.store.run(Job { slot, steps }) {
+        let done = match self.store.run(Job::new(slot, steps)) {
             Run::Home(done) => vec![done],
             Run::Parked(parked) => sync_round(vec![parked]),
         };
