@@ -30,7 +30,7 @@ Without one, all of them: about 35 minutes on two cores. Each run writes a file 
   scripts/bench.sh --nice -15                                   all, tables on standard output
   scripts/bench.sh down up --only muxftp,rsync                  a part again
   scripts/bench.sh --from target/bench/results --markdown       all tables, nothing is run
-  scripts/bench.sh --from target/bench/results --plots --readme README's part, and the plots that it shows"""
+  scripts/bench.sh --from target/bench/results --plots --pages  README's part, BENCHMARKS.md's, and the plots that it shows"""
 
 
 def size(text):
@@ -80,7 +80,7 @@ def of_results(group):
     add("--from", dest="sources", nargs="+", metavar="FILE", help="run nothing: read files or folders of results")
     add("--markdown", action="store_true", help="with --from: goals and all tables on standard output (the default)")
     add("--plots", nargs="?", const=PLOTS, metavar="DIR", help="draw SVG plots (into .github/plots)")
-    add("--readme", nargs="?", const=os.path.join(REPO, "README.md"), metavar="FILE", help="rewrite README's part")
+    add("--pages", action="store_true", help="rewrite README's part and that of crates/BENCHMARKS.md")
 
 
 def say(text):
@@ -164,7 +164,7 @@ def run_one(bench, name, writer):
 
 
 def show(args, paths):
-    """Tables, plots, README's part: what was asked for, from the files."""
+    """Tables, plots, the pages' parts: what was asked for, from the files."""
     found = results.read(paths)
     if not found.runs or not found.groups:
         say("(nothing was measured)")
@@ -174,9 +174,10 @@ def show(args, paths):
     if args.plots:
         for path in plot.draw(found, args.plots):
             say(f"drawn: {path}")
-    if args.readme:
-        report.readme(found, args.readme, args.plots or PLOTS)
-    if args.markdown or not (args.plots or args.readme or args.sources and args.json):
+    if args.pages:
+        report.readme(found, os.path.join(REPO, "README.md"))
+        report.benchmarks(found, os.path.join(REPO, "crates", "BENCHMARKS.md"), args.plots or PLOTS)
+    if args.markdown or not (args.plots or args.pages or args.sources and args.json):
         print(report.whole(found))
     return 0
 

@@ -1,4 +1,5 @@
-"""What a reader sees of the results: the facts, the goals, a table of the whole, the full tables; and README's part."""
+"""What a reader sees of the results: the facts, the goals, a table of the whole, the full tables; README's part, and that of
+BENCHMARKS.md."""
 
 import os
 
@@ -10,6 +11,13 @@ PLOTS = ("connections", "sizes-down", "sizes-up", "memory")
 
 # Contests that are points of a plot are not in the table of the whole, nor those that are many of one kind.
 ASIDE = ("scale-down", "scale-up", "scale-bytes", "list")
+
+# README's rows: what most people would ask first.
+GLANCE = (
+    *("small-down", "small-up", "down", "down-null", "up", "tls-down", "tls-small-down"),
+    *("many-down", "idle", "connects", "requests", "durability-small"),
+    *("classic-stor", "classic-retr", "classic-logins", "classic-memory", "classic-retr-crowd", "classic-stor-crowd"),
+)
 
 
 def whole(results):
@@ -111,16 +119,43 @@ def growth(results):
     return "\n".join(parts)
 
 
-def readme(results, path, plots):
-    """Writes README's part between its two marks; fails if they are not there."""
+def glance(results):
+    """README's table: ours, and the best of the peers of either kind."""
+    head = ["work", "muxftp", "best peer that verifies as much", "best peer that checks less"]
+    rows = []
+    for group in results.groups:
+        mine = next((row for row in group.good if row.ours), None)
+        # Beside thousands of idle sessions the classic rows are told in the other table.
+        if group.name not in GLANCE or not mine or group.params.get("idle"):
+            continue
+        best = [group.best(lambda row, strong=strong: row.strong == strong) for strong in (True, False)]
+        cells = [against(group, [row] if row else []) for row in best]
+        name = mine.name.removeprefix("muxftp").strip()
+        figure = f"**{table.number(mine.figure, group.digits)} {group.unit}**"
+        rows.append([group.title, f"{figure} {name}".strip(), *cells])
+    return "\n".join(table.grid(head, rows, words=range(4))) + "\n" if rows else ""
+
+
+def readme(results, path):
+    """README's part: the table at a glance."""
+    rewrite(path, [facts(results), glance(results)])
+
+
+def benchmarks(results, path, plots):
+    """BENCHMARKS.md's part: every contest in a row, the goals, growth, plots."""
+    folder = os.path.relpath(plots, os.path.dirname(os.path.abspath(path)))
+    parts = [facts(results), versions(results), summary(results), of_goals(results), growth(results)]
+    rewrite(path, [*parts, pictures(folder, plots)])
+
+
+def rewrite(path, parts):
+    """Writes a file's part between its two marks; fails if they are not there."""
     with open(path, encoding="utf-8") as file:
         text = file.read()
     if BEGIN not in text or END not in text:
         raise SystemExit(f"{path} has no {BEGIN} … {END}")
     before, rest = text.split(BEGIN, 1)
     after = rest.split(END, 1)[1]
-    folder = os.path.relpath(plots, os.path.dirname(os.path.abspath(path)))
-    parts = [facts(results), summary(results), of_goals(results), growth(results), pictures(folder, plots)]
     with open(path, "w", encoding="utf-8") as file:
         file.write("\n".join([before + BEGIN, *(part for part in parts if part), END + after]))
 

@@ -41,8 +41,8 @@ def classic(bench):
 
 
 def beside_idle(bench):
-    """The rows of one session and of logins, beside 5,000 that idle; fewer rounds, for they take long to come."""
-    return series(bench, {**shape_of(bench), "each": 0, "idle": 100 if bench.args.quick else 5_000}, rounds=3)
+    """The rows of one session and of logins, beside 5,000 that idle."""
+    return series(bench, {**shape_of(bench), "each": 0, "idle": 100 if bench.args.quick else 5_000}, rounds=5)
 
 
 def shape_of(bench):

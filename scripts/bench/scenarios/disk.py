@@ -29,14 +29,14 @@ def small(bench, root):
     source, target = bench.source(name), os.path.join(root, "naive", name)
     entries.append(entry("a sync for each file, locally", f"{sys.executable} {NAIVE} {source} {target}", None, source, target))
     title = f"{count:,} × 4,096 bytes up, to a disk"
-    return Contest("durability-small", title, count, "files/s", entries, digits=0, rounds=3, seconds=60, params={"count": count})
+    return Contest("durability-small", title, count, "files/s", entries, digits=0, rounds=5, seconds=60, params={"count": count})
 
 
 def large(bench, root):
     size = (64 << 20) if bench.args.quick else (1 << 30)
     name = bench.big(size)
     title = f"Upload of {size / (1 << 30):g} GiB, to a disk"
-    return Contest("durability-large", title, size / (1 << 30), "GiB/s", uploads(bench, root, name), rounds=3, seconds=45)
+    return Contest("durability-large", title, size / (1 << 30), "GiB/s", uploads(bench, root, name), rounds=5, seconds=45)
 
 
 def uploads(bench, root, name):

@@ -60,7 +60,7 @@ def of(bench, count):
         "entries/s",
         entries,
         digits=0,
-        rounds=2 if count > EVERY_PEER else 3,
+        rounds=2 if count > EVERY_PEER else 5,
         warmups=0 if count >= EVERY_PEER else 1,
         seconds=20,
         params={"count": count},

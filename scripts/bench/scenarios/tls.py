@@ -29,7 +29,6 @@ def tls(bench):
         entries = of(bench, name, up, size)
         contest = Contest(f"tls-{way(up)}", title, size / GIB, "GiB/s", entries, seconds=60, params={"size": size})
         contest.ready = bench.settled(name)
-        contest.rounds = 3
         yield contest
     count = 1_000 if bench.args.quick else 10_000
     name = bench.tree(count, SMALL_SIZE)
@@ -37,7 +36,7 @@ def tls(bench):
         title = f"{count:,} × {SMALL_SIZE:,} bytes {way(up)}, plain and with TLS"
         entries = of(bench, name, up, 2 * count * SMALL_SIZE)
         params = {"count": count}
-        yield Contest(f"tls-small-{way(up)}", title, count, "files/s", entries, digits=0, rounds=3, seconds=20, params=params)
+        yield Contest(f"tls-small-{way(up)}", title, count, "files/s", entries, digits=0, seconds=20, params=params)
     yield from sessions(bench)
 
 
@@ -126,7 +125,6 @@ def sessions(bench):
         value=value,
         digits=0,
         columns=(("KiB of the server's memory each", "each", 1),),
-        rounds=3,
         seconds=40,
         params={"count": count},
     )
