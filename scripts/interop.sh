@@ -1,5 +1,5 @@
 #!/bin/sh
-# The suite of real FTP clients in its long form: 10,000 small files by rclone and lftp, 5 GB by curl, beside what the gate runs.
+# The suite of real FTP clients in its long form: 10,000 small files by rclone, 5 GB by curl, beside what the gate runs.
 # Clients that are not installed are told and skipped.
 #   scripts/interop.sh [--install] [FILTER]   --install: Debian's packages of those that are missing first
 #   scripts/interop.sh --only-install | --missing   nothing is run

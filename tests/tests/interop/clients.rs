@@ -201,8 +201,7 @@ fn lftp_mirrors_both_ways() {
     let (server, scratch) = (server(&[]), Scratch::new("lftp"));
     for cover in COVERS {
         let count = match cover {
-            Cover::Plain if is_long() => 10_000,
-            Cover::Plain => 1_000,
+            Cover::Plain => 10_000,
             Cover::Explicit | Cover::Implicit => 50,
         };
         let (from, to) = (
