@@ -1,32 +1,46 @@
 #!/usr/bin/env python3
-"""How long a log-in takes beside a flood of wrong passwords, over standard FTP on loopback: 15 log-ins beside each flood.
+"""How long a log-in takes beside a flood of wrong passwords, over standard FTP on loopback. Ends after about two minutes.
 
-Wants target/release/ftp-server. The floods, ten thousand guesses a minute as far as the machine can make them, come from ever new
-addresses of 127/8, and from eighty of them; bans are as they are by default. Ends after about forty seconds.
+Wants target/release/ftp-server, or the path of another as its argument. Five rounds, each of log-ins alone, beside a flood from ever new
+addresses of 127/8, alone again, and beside one from eighty of them, which are banned soon; a flood meets a server of its own. The
+address that logs in was let in before. A guess is offered when its time comes, whether or not those before it were answered. Who
+guesses is a process of its own with `nice 10`: a peer's machine would take no time of the server's processors.
 """
+import asyncio
+import multiprocessing
 import os
 import random
 import socket
 import statistics
 import subprocess
+import sys
 import tempfile
-import threading
 import time
+from collections import Counter
 
 SERVER = os.path.join(os.path.dirname(__file__), "..", "target", "release", "ftp-server")
 SECRET = b"right password"
-GUESSERS, PER_MINUTE, LOGINS = 120, 10_320, 15
+ROUNDS, LOGINS, PER_MINUTE, WARM, PAUSE = 5, 15, 10_800, 3, 0.25
 
 
-def login(address, source, password):
-    """One log-in as anna: the reply's code, and milliseconds from PASS to it."""
-    with socket.create_connection(address, 15, (source, 0)) as peer, peer.makefile("rb") as lines:
+def login(address):
+    """One log-in as anna: milliseconds from PASS to the reply, or nothing if it was refused."""
+    with socket.create_connection(address, 15, ("127.0.0.1", 0)) as peer, peer.makefile("rb") as lines:
         lines.readline()
         peer.sendall(b"USER anna\r\n")
         lines.readline()
         began = time.perf_counter()
-        peer.sendall(b"PASS " + password + b"\r\n")
-        return lines.readline()[:3].decode(), (time.perf_counter() - began) * 1000
+        peer.sendall(b"PASS " + SECRET + b"\r\n")
+        good = lines.readline().startswith(b"230")
+        return [(time.perf_counter() - began) * 1000] if good else []
+
+
+def logins(address):
+    times = []
+    for _ in range(LOGINS):
+        times += login(address)
+        time.sleep(PAUSE)
+    return times
 
 
 def anywhere():
@@ -37,54 +51,81 @@ def among_eighty():
     return f"127.1.0.{random.randint(1, 80)}"
 
 
-def guess(address, source, over, told):
+async def guess(address, source, told):
+    """One guess; the code of its reply is told: 530 is a password that was checked."""
+    code = "closed"
+    try:
+        lines, peer = await asyncio.open_connection(*address, local_addr=(source, 0))
+        for words in (b"USER anna\r\n", b"PASS wrong\r\n"):
+            await lines.readline()
+            peer.write(words)
+        code = (await lines.readline())[:3].decode() or code
+        peer.close()
+    except OSError:
+        pass
+    told[code] += 1
+
+
+async def offer(address, source, over, told):
+    began, guesses = time.perf_counter(), []
     while not over.is_set():
-        began = time.time()
-        try:
-            told.append(login(address, source(), b"wrong")[0] or "closed")
-        except OSError:
-            told.append("closed")
-        over.wait(max(0, began + 60 * GUESSERS / PER_MINUTE - time.time()))
+        due = began + len(guesses) * 60 / PER_MINUTE
+        await asyncio.sleep(max(0, due - time.perf_counter()))
+        guesses.append(asyncio.create_task(guess(address, source(), told)))
+    took, answers = time.perf_counter() - began, Counter(told)
+    for each in guesses:
+        each.cancel()
+    return [many / took * 60 for many in (len(guesses), sum(answers.values()), answers["530"])]
 
 
-def beside(address, name, source):
-    over, told = threading.Event(), []
-    guessers = [threading.Thread(target=guess, args=(address, source, over, told)) for _ in range(GUESSERS)]
-    for guesser in guessers:
-        guesser.start()
-    time.sleep(4)
-    began, before, times = time.time(), len(told), []
-    for _ in range(LOGINS):
-        code, took = login(address, "127.0.0.1", SECRET)
-        if code == "230":
-            times.append(took)
-        time.sleep(0.6)
-    rate = (len(told) - before) / (time.time() - began) * 60
+def flood(address, source, over, results):
+    os.nice(10)
+    results.put(asyncio.run(offer(address, source, over, Counter())))
+
+
+def beside(address, source):
+    over, results = multiprocessing.Event(), multiprocessing.Queue()
+    guesser = multiprocessing.Process(target=flood, args=(address, source, over, results), daemon=True)
+    guesser.start()
+    time.sleep(WARM)
+    times = logins(address)
     over.set()
-    for guesser in guessers:
-        guesser.join()
-    middle, most = (statistics.median(times), max(times)) if times else (float("nan"), float("nan"))
-    print(f"{rate:.0f} guesses a minute from {name}: {len(times)} of {LOGINS} log-ins, median {middle:.1f} ms, at most {most:.1f} ms", flush=True)
+    rates = results.get()
+    guesser.join()
+    return times, rates
 
 
-def main():
+def one(server, source):
+    """Log-ins alone, and beside a flood; and what was offered, answered and checked of it a minute."""
     with tempfile.TemporaryDirectory() as home:
         root, users = os.path.join(home, "root"), os.path.join(home, "users.toml")
         os.mkdir(root)
-        add = [SERVER, "user", "--users", users, "add", "anna", "--root", root, "--preset", "full", "--password-stdin"]
+        add = [server, "user", "--users", users, "add", "anna", "--root", root, "--preset", "full", "--password-stdin"]
         subprocess.run(add, input=SECRET + b"\n", check=True, stderr=subprocess.DEVNULL)
         flags = ["--listen", "127.0.0.1:0", "--ftp-listen", "127.0.0.1:0", "--state-dir", os.path.join(home, "state")]
-        words = [SERVER, "--root", root, "--users", users, "--log-level", "error", *flags]
-        with subprocess.Popen(words, stdout=subprocess.PIPE, stderr=subprocess.DEVNULL) as server:
-            host, port = server.stdout.readline().decode().split()[-1].rsplit(":", 1)
-            address = (host, int(port))
+        words = [server, "--root", root, "--users", users, "--log-level", "error", *flags]
+        with subprocess.Popen(words, stdout=subprocess.PIPE, stderr=subprocess.DEVNULL) as running:
             try:
-                alone = [login(address, "127.0.0.1", SECRET)[1] for _ in range(LOGINS)]
-                print(f"alone: median {statistics.median(alone):.1f} ms, at most {max(alone):.1f} ms", flush=True)
-                beside(address, "ever new addresses", anywhere)
-                beside(address, "80 addresses", among_eighty)
+                host, port = running.stdout.readline().decode().split()[-1].rsplit(":", 1)
+                login((host, int(port)))
+                return logins((host, int(port))), *beside((host, int(port)), source)
             finally:
-                server.terminate()
+                running.kill()
+
+
+def main():
+    server, floods = sys.argv[1] if len(sys.argv) > 1 else SERVER, (("ever new addresses", anywhere), ("80 addresses", among_eighty))
+    rounds = [[one(server, source) for _, source in floods] for _ in range(ROUNDS)]
+    for (name, _), parts in zip(floods, zip(*rounds)):
+        alone, beside_it, rates = zip(*parts)
+        offered, answered, checked = map(statistics.median, zip(*rates))
+        print(f"guesses a minute from {name}: {offered:.0f} offered, {answered:.0f} answered, {checked:.0f} of them checked")
+        medians = []
+        for what, each in (("alone", alone), ("beside them", beside_it)):
+            every, of_rounds = sum(each, []), ", ".join(f"{statistics.median(times or [0]):.1f}" for times in each)
+            medians.append(statistics.median(every or [0]))
+            print(f"  {what}: {len(every)} of {ROUNDS * LOGINS} log-ins, median {medians[-1]:.1f} ms ({of_rounds}), at most {max(every or [0]):.1f} ms")
+        print(f"  flood/alone {medians[1] / medians[0]:.2f}")
 
 
 if __name__ == "__main__":
