@@ -26,6 +26,9 @@ const WORK_MAX: u64 = 4_194_304;
 const LANES_MAX: u32 = 16;
 /// Least output, in bytes.
 const OUTPUT_MIN: usize = 16;
+/// Blocks that are asked for at least: glibc gives more than 32 MiB a mapping of its own whatever was freed before, so that the
+/// system has it back when it is released (mallopt(3), `M_MMAP_THRESHOLD`). What is not written to costs nothing.
+const OWN_MAPPING: usize = 33 << 10;
 
 /// How much work a hash is.
 #[derive(Clone, Copy, Debug, PartialEq, Eq, Hash)]
@@ -49,7 +52,7 @@ impl Default for Cost {
     }
 }
 
-/// What hashing works in. It is large; a worker has one and uses it again and again.
+/// What hashing works in. It is large; a worker has one and uses it again and again, as long as there is work.
 #[derive(Default)]
 pub struct Scratch {
     memory: Vec<Block>,
@@ -229,8 +232,20 @@ impl Scratch {
         self.computed
     }
 
+    /// Whether it holds memory.
+    #[must_use]
+    pub fn is_held(&self) -> bool {
+        self.memory.capacity() > 0
+    }
+
+    /// Gives the memory back; the next hash takes it anew.
+    pub fn release(&mut self) {
+        self.memory = Vec::new();
+    }
+
     fn blocks(&mut self, count: usize) -> &mut [Block] {
         if self.memory.len() < count {
+            self.memory.reserve(count.max(OWN_MAPPING));
             self.memory.resize(count, Block::default());
         }
         self.memory.get_mut(..count).unwrap_or_default()
@@ -290,6 +305,10 @@ mod tests {
                 .unwrap()
                 .verify(&password("secret"), &mut scratch)
         );
+        scratch.release();
+        assert!(!scratch.is_held());
+        assert!(hash.verify(&password("secret"), &mut scratch));
+        assert!(scratch.is_held());
         assert!(!format!("{hash:?}").contains("argon2id$"));
     }
 
