@@ -19,6 +19,8 @@ use super::table::{When, rows};
 
 /// Bits of a socket's type that say what it is; the others say how it is opened (socket(2)).
 const SOCKET_TYPE: u64 = 0xf;
+/// A thread or process, by its number (setpriority(2)). C libraries do not agree on its type.
+const PRIO_PROCESS: u64 = 0;
 
 /// Lets this thread, and those it starts, make the calls of the table alone. Sets `no_new_privs` too.
 ///
@@ -64,6 +66,10 @@ fn rules_of(when: &When) -> Result<Vec<SeccompRule>, BackendError> {
         When::Has(argument, mask) => one(bits(*argument, *mask, *mask)?),
         When::Lacks(argument, mask) => one(bits(*argument, *mask, 0)?),
         When::Own => one(int(0, u64::from(process::id()))?),
+        When::Thread => {
+            let thread = vec![int(0, PRIO_PROCESS)?, int(1, 0)?];
+            Ok(vec![SeccompRule::new(thread)?])
+        }
         When::Stream => {
             let stream = libc::SOCK_STREAM.unsigned_abs().into();
             let rules = [libc::AF_INET, libc::AF_INET6].map(|family| {

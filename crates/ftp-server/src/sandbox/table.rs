@@ -5,7 +5,7 @@
 //! what was refused. Besides these there are the same calls by other names ([`KIN`], `OLD_NAMES`), which another C library or another
 //! kernel may have the standard library use.
 
-use self::When::{Always, Has, Is, Lacks, Own, Stream};
+use self::When::{Always, Has, Is, Lacks, Own, Stream, Thread};
 
 /// Which of a call's forms pass.
 #[derive(Debug)]
@@ -20,6 +20,8 @@ pub(super) enum When {
     Lacks(u8, u64),
     /// The first argument is this process.
     Own,
+    /// It is about the calling thread (setpriority(2)).
+    Thread,
     /// It is about a stream over IPv4 or IPv6.
     Stream,
 }
@@ -160,6 +162,11 @@ pub(super) const SEEN: &[Row] = &[
         ],
         Always,
         "threads, from their start to their end",
+    ),
+    (
+        &[libc::SYS_getpriority, libc::SYS_setpriority],
+        Thread,
+        "threads that check strangers' passwords step back",
     ),
     (
         &[libc::SYS_prctl],

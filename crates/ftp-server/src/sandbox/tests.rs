@@ -166,12 +166,18 @@ fn calls(place: &Path, parent: Option<rustix::process::Pid>) {
     let limit = rustix::process::getrlimit(rustix::process::Resource::Nofile);
     let set = rustix::process::setrlimit(rustix::process::Resource::Nofile, limit);
     refused("a limit", set.map_err(io::Error::from));
+    let own = Some(rustix::process::getpid());
+    let lower = rustix::process::setpriority_process(own, 19);
+    refused("another's priority", lower.map_err(io::Error::from));
+    let lower = rustix::process::setpriority_pgrp(None, 19);
+    refused("the priority of many", lower.map_err(io::Error::from));
     // What it is for still goes, on threads too.
     let listener = TcpListener::bind("127.0.0.1:0").unwrap();
     let addr = listener.local_addr().unwrap();
     let far = thread::spawn(move || {
         let program = Command::new("/bin/true").spawn();
         refused("a program of a thread", program.map(drop));
+        rustix::process::nice(1).unwrap();
         TcpStream::connect(addr)
             .unwrap()
             .write_all(b"hello")
