@@ -2,7 +2,8 @@
 //!
 //! A check costs tens of milliseconds on purpose. What waits is bounded, in all and for each peer, and peers take
 //! turns: whoever guesses passwords by the thousand waits for himself. What is asked yields exactly one verdict. The same
-//! threads open the user's folder, which may wait for a disk. Passwords are never logged.
+//! threads open the user's folder, which may wait for a disk. Those that work for anybody do so with what processor time
+//! others leave; one more works only for those who were let in before. Passwords are never logged.
 
 mod queue;
 mod stores;
@@ -21,15 +22,21 @@ use crate::bans::Bans;
 use crate::base::Key;
 use crate::quotas::Quotas;
 
-use queue::Queue;
+use queue::{Next, Queue, Seat};
 pub(crate) use stores::Stores;
 
 /// What a banned peer is told.
 const BANNED: &str = "too many log-ins from your address have failed";
 /// What a peer is told if too many wait.
 const CROWDED: &str = "too many log-ins wait";
-/// Threads that check: as many passwords are worked on at once.
-const THREADS: usize = 2;
+/// Threads that check for anybody: guesses by strangers have no more.
+const COMMON: usize = 2;
+/// By how much they are nicer than the rest of the server (nice(2)): where processors are short they have about a tenth of one, so
+/// that strangers wait and nobody starves.
+const NICER: i32 = 10;
+/// A thread that has nothing to do for so long gives the memory back in which it hashes: 19 MiB, by default. To have it
+/// anew costs a log-in half as much again, so it is not given back at once.
+const PATIENCE: Duration = Duration::from_secs(10);
 /// After this a peer may ask again, if too many waited.
 const BUSY: Duration = Duration::from_secs(1);
 /// After this a user may come again whose folder cannot be had.
@@ -123,16 +130,20 @@ impl Logins {
         });
         let mut logins = Self {
             desk,
-            threads: Vec::with_capacity(THREADS),
+            threads: Vec::with_capacity(COMMON + 1),
         };
-        for number in 0..THREADS {
-            let desk = Arc::clone(&logins.desk);
-            let thread = Builder::new()
-                .name(format!("login-{number}"))
-                .spawn(move || desk.run())?;
-            logins.threads.push(thread);
+        for number in 0..COMMON {
+            logins.staff(format!("login-{number}"), Seat::Common)?;
         }
+        logins.staff("login-known".to_owned(), Seat::Reserved)?;
         Ok(logins)
+    }
+
+    fn staff(&mut self, name: String, seat: Seat) -> io::Result<()> {
+        let desk = Arc::clone(&self.desk);
+        let thread = Builder::new().name(name).spawn(move || desk.run(seat))?;
+        self.threads.push(thread);
+        Ok(())
     }
 
     /// Queues a question. If the peer is banned, or there is no room, the verdict is at hand: not now.
@@ -207,9 +218,24 @@ impl Desk {
         Arc::clone(&lock(&self.users))
     }
 
-    fn run(&self) {
+    fn run(&self, seat: Seat) {
+        // Of this thread alone (setpriority(2), "C library/kernel differences"). Without it log-ins go on as well.
+        if seat == Seat::Common
+            && let Err(error) = rustix::process::nice(NICER)
+        {
+            tracing::debug!(%error, "threads that check log-ins keep the priority of the others");
+        }
         let mut scratch = Scratch::default();
-        while let Some(ask) = self.queue.pop() {
+        loop {
+            let patience = scratch.is_held().then_some(PATIENCE);
+            let ask = match self.queue.pop(seat, patience) {
+                Next::Check(ask) => ask,
+                Next::Rest => {
+                    scratch.release();
+                    continue;
+                }
+                Next::Stop => return,
+            };
             let Ask {
                 key,
                 peer,

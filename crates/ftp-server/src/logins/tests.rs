@@ -1,5 +1,7 @@
 //! Every refusal is the same refusal, and the same work.
 
+use std::sync::mpsc;
+
 use ftp_access::password::{Cost, Hash, PASSWORD_BYTES};
 
 use super::*;
@@ -97,4 +99,71 @@ impl Home for Nowhere {
     fn take(&self, verdict: Ruling) {
         panic!("{verdict:?}");
     }
+}
+
+/// Where a verdict is waited for: a thread that brings one to a stranger is held until the test lets it go.
+struct Door {
+    arrived: mpsc::Sender<()>,
+    held: Option<Mutex<mpsc::Receiver<()>>>,
+}
+
+impl Home for Door {
+    fn take(&self, _: Ruling) {
+        self.arrived.send(()).unwrap();
+        if let Some(held) = &self.held {
+            // Over when the other end is dropped.
+            let _over = lock(held).recv();
+        }
+    }
+}
+
+#[test]
+fn who_was_let_in_before_is_answered_while_strangers_hold_all_threads_they_can() {
+    let folder = tempfile::tempdir().unwrap();
+    let desk = desk("", folder.path());
+    let logins = Logins::start(
+        desk.users(),
+        Stores::new(ftp_store::Options::default()),
+        Arc::default(),
+        desk.quotas,
+    )
+    .unwrap();
+    let ask = |peer: [u8; 4], home: Arc<Door>| {
+        let asked = logins.ask(Ask {
+            key: Key::from_usize(1),
+            peer: IpAddr::from(peer),
+            claim: Claim::Certificate("nobody".to_owned()),
+            home,
+        });
+        assert!(asked.is_none());
+    };
+    let soon = Duration::from_secs(30);
+    let (arrived, arrivals) = mpsc::channel();
+    let mut doors = Vec::new();
+    for stranger in 0..=COMMON {
+        let (door, held) = mpsc::channel();
+        doors.push(door);
+        let home = Door {
+            arrived: arrived.clone(),
+            held: Some(Mutex::new(held)),
+        };
+        let host = u8::try_from(stranger).unwrap();
+        ask([198, 51, 100, host], Arc::new(home));
+    }
+    for _ in 0..COMMON {
+        arrivals.recv_timeout(soon).unwrap();
+    }
+    let friend = [192, 0, 2, 9];
+    logins.desk.queue.remember(IpAddr::from(friend), true);
+    let (told, answers) = mpsc::channel();
+    let home = Door {
+        arrived: told,
+        held: None,
+    };
+    ask(friend, Arc::new(home));
+    answers.recv_timeout(soon).unwrap();
+    let third = arrivals.try_recv();
+    drop(doors);
+    assert!(third.is_err(), "a stranger has the reserved thread");
+    arrivals.recv_timeout(soon).unwrap();
 }
