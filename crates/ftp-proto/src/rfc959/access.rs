@@ -90,6 +90,9 @@ impl Rfc959 {
         self.task = Task::None;
         match outcome {
             LoginOutcome::Admitted { user } => {
+                // The shell knows one user at a time: to it the one of the certificate is gone, and its name alone brings it not back.
+                let certified = self.access.certified.take();
+                self.access.certified = certified.filter(|name| *name == user);
                 self.access.admitted = Some(user);
                 self.access.wrong_passwords = 0;
                 self.fx.reply(&Reply::new(230, "Logged in"));
