@@ -40,10 +40,9 @@ impl Held {
         Some(line)
     }
 
+    /// Drops all of them, and what had come of one that is not whole.
     pub(super) fn clear(&mut self) {
-        self.lines = VecDeque::new();
-        self.bytes = 0;
-        self.quits = false;
+        *self = Self::default();
     }
 
     pub(super) fn is_empty(&self) -> bool {
