@@ -16,6 +16,8 @@ use super::{Rfc959, Security};
 use crate::VPath;
 use crate::session::{Fault, FileId, JobId, Outcome};
 
+const ABORTED: &str = "The transfer was aborted";
+
 impl Rfc959 {
     /// Begins a transfer: `start` asks for what is to be known before 150.
     ///
@@ -32,6 +34,10 @@ impl Rfc959 {
                 425,
                 "No data connection: PASV, EPSV, PORT or EPRT first",
             ));
+        }
+        if self.held.aborts() {
+            // It would have its turn only behind the whole of the transfer.
+            return Err(Reply::new(426, ABORTED));
         }
         if !self.settings.protect && self.fx.config.data_tls == Security::Required {
             self.data.drop(&mut self.fx);
@@ -171,7 +177,7 @@ impl Rfc959 {
 
     /// `ABOR` in mid-transfer. What is being committed cannot be stopped any more.
     pub(super) fn abort_transfer(&mut self, now: Instant) {
-        self.fail_transfer(&Reply::new(426, "The transfer was aborted"), "aborted", now);
+        self.fail_transfer(&Reply::new(426, ABORTED), "aborted", now);
     }
 
     /// The peer moved too few bytes for too long. A file that is stored is not lost for that: its connection is.

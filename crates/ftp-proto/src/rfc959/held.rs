@@ -17,6 +17,8 @@ pub(super) struct Held {
     pub(super) skipping: bool,
     /// `QUIT` is among them: nothing behind it is read.
     quits: bool,
+    /// How many there are up to the last `ABOR` among them, it included.
+    aborted: usize,
 }
 
 impl Held {
@@ -31,9 +33,16 @@ impl Held {
         self.quits = true;
     }
 
+    /// As [`Held::push`], and what is before it is to be aborted.
+    pub(super) fn push_abort(&mut self, line: Line) {
+        self.push(line);
+        self.aborted = self.lines.len();
+    }
+
     pub(super) fn pop(&mut self) -> Option<Line> {
         let line = self.lines.pop_front()?;
         self.bytes -= line.0.len() + LINE_COST;
+        self.aborted = self.aborted.saturating_sub(1);
         if self.lines.is_empty() {
             self.lines.shrink_to(0);
         }
@@ -43,6 +52,11 @@ impl Held {
     /// Drops all of them, and what had come of one that is not whole.
     pub(super) fn clear(&mut self) {
         *self = Self::default();
+    }
+
+    /// Whether an `ABOR` waits among them.
+    pub(super) fn aborts(&self) -> bool {
+        self.aborted > 0
     }
 
     pub(super) fn is_empty(&self) -> bool {

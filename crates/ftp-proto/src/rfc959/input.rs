@@ -49,7 +49,7 @@ impl Rfc959 {
             // What it aborts ends now; what it answers is said in its turn.
             Some((Verb::Abor, _)) => {
                 self.abort_transfer(now);
-                self.held.push(line);
+                self.held.push_abort(line);
             }
             Some((Verb::Quit, _)) => self.held.push_last(line),
             Some(_) | None => self.held.push(line),
