@@ -40,6 +40,9 @@ impl SecondRules {
             .iter()
             .find(|(network, _)| network.contains(&peer));
         let told = network.map_or(self.told, |(_, told)| *told);
+        // An address of the other family leads to no port of ours.
+        let family = |ip: &IpAddr| ip.to_canonical().is_ipv4();
+        let told = told.filter(|told| family(told) == family(&ours.ip()));
         SocketAddr::new(told.unwrap_or_else(|| ours.ip()), ours.port())
     }
 }
@@ -338,5 +341,12 @@ mod tests {
         assert_eq!(told("10.2.7.7"), "10.9.9.9:5000");
         assert_eq!(told("::ffff:10.2.7.7"), "10.9.9.9:5000");
         assert_eq!(told("192.0.2.1"), "203.0.113.5:5000");
+        // Behind IPv6 there is no IPv4.
+        let ours = "[2001:db8::1]:5000".parse().unwrap();
+        let peer = "2001:db8::7".parse().unwrap();
+        assert_eq!(rules.told(ours, peer), ours);
+        let ours = "[::ffff:10.1.2.3]:5000".parse().unwrap();
+        let peer = "192.0.2.1".parse().unwrap();
+        assert_eq!(rules.told(ours, peer).to_string(), "203.0.113.5:5000");
     }
 }
