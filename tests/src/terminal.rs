@@ -60,6 +60,14 @@ impl Terminal {
     /// # Panics
     /// If it is not shown within [`SOON`].
     pub fn answer(&mut self, question: &str, line: &str) {
+        self.press(question, &format!("{line}\n"));
+    }
+
+    /// As [`Terminal::answer`], with these keys alone: `\u{3}` is Ctrl-C.
+    ///
+    /// # Panics
+    /// If it is not shown within [`SOON`].
+    pub fn press(&mut self, question: &str, keys: &str) {
         while !self.shown.contains(question) {
             let more = self.hears.recv_timeout(SOON).expect(&self.shown);
             self.shown += &String::from_utf8_lossy(&more);
@@ -68,9 +76,7 @@ impl Terminal {
         self.shown = self
             .shown
             .split_off(self.shown.find(question).unwrap() + question.len());
-        self.input
-            .write_all(format!("{line}\n").as_bytes())
-            .unwrap();
+        self.input.write_all(keys.as_bytes()).unwrap();
     }
 
     /// Waits for the end: how it ended, and what was shown after the last answer.

@@ -204,3 +204,27 @@ fn a_person_types_the_password_twice() {
     let server = Server::start(Options::new().args(["--users".into(), file]));
     drop(Peer::login(server.addr(), "anna", "correct horse"));
 }
+
+/// Without `isig` it does not matter whether the key comes before the terminal is asked for it.
+#[test]
+fn ctrl_c_at_the_password_leaves_the_terminal_as_it_was() {
+    let home = Scratch::new("user-interrupted");
+    let root = home.path().display();
+    let line = format!(
+        "stty echo -isig; {} user --users {root}/users.toml add anna --root {root} --preset full; echo ended $?; stty -a",
+        program("ftp-server").display()
+    );
+    let Some(mut terminal) = Terminal::start::<&str>(&line, &[]) else {
+        println!("skipped: there is no script(1) to make a terminal");
+        return;
+    };
+    terminal.press("New password of anna: ", "abc\u{3}");
+    let (_, shown) = terminal.end();
+    assert!(
+        shown.contains("interrupted: nothing was changed"),
+        "{shown}"
+    );
+    assert!(shown.contains("ended 1"), "{shown}");
+    assert!(shown.contains(" echo "), "{shown}");
+    assert!(!home.join("users.toml").exists());
+}

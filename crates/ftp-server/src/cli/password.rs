@@ -4,10 +4,13 @@
 use std::fmt;
 use std::io::{self, IsTerminal as _};
 use std::os::fd::AsFd;
+use std::sync::Arc;
+use std::sync::atomic::{AtomicBool, Ordering};
 
 use ftp_access::Password;
 use ftp_access::password::{PASSWORD_BYTES, TooLong};
 use rustix::process::{Resource, Rlimit, setrlimit};
+use signal_hook::consts::SIGINT;
 
 /// Why there is no password. For people.
 #[derive(Debug)]
@@ -20,6 +23,8 @@ pub(super) enum AskError {
     Different,
     /// It is longer than is taken.
     TooLong,
+    /// Somebody pressed Ctrl-C.
+    Interrupted,
     /// The terminal or standard input failed.
     Input(io::Error),
 }
@@ -32,6 +37,7 @@ impl fmt::Display for AskError {
             ),
             Self::Empty => f.write_str("the password is empty: nothing was changed"),
             Self::Different => f.write_str("the two passwords differ: nothing was changed"),
+            Self::Interrupted => f.write_str("interrupted: nothing was changed"),
             Self::TooLong => write!(f, "{TooLong}: nothing was changed"),
             Self::Input(error) => write!(f, "no password could be read: {error}"),
         }
@@ -47,8 +53,19 @@ pub(super) fn from_terminal(user: &str) -> Result<Password, AskError> {
     if !io::stderr().is_terminal() {
         return Err(AskError::Nobody);
     }
+    let asked = Arc::new(AtomicBool::new(false));
+    // While it is asked Ctrl-C must not kill: the terminal would stay as it is, without echo.
+    signal_hook::flag::register_conditional_default(SIGINT, Arc::clone(&asked))
+        .map_err(AskError::Input)?;
+    let answer = twice(user);
+    asked.store(true, Ordering::SeqCst);
+    answer
+}
+
+fn twice(user: &str) -> Result<Password, AskError> {
     let ask = |question: String| match rpassword::prompt_password(question) {
         Ok(typed) => Password::new(typed).map_err(|_| AskError::TooLong),
+        Err(error) if error.kind() == io::ErrorKind::Interrupted => Err(AskError::Interrupted),
         Err(error) => Err(AskError::Input(error)),
     };
     let first = ask(format!("New password of {}: ", user.escape_debug()))?;
