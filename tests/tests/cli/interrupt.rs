@@ -5,7 +5,10 @@ use std::time::{Duration, Instant};
 
 use ftp_tests::client::finish;
 use ftp_tests::files::{random_bytes, sha256_of};
-use ftp_tests::{Client, Fault, Proxy, Ran, SOON, Scratch, Server, Way, eventually};
+use ftp_tests::server::program;
+use ftp_tests::{
+    Client, Fault, Options, Proxy, Ran, SOON, Scratch, Server, Terminal, Way, eventually,
+};
 use rustix::process::Signal;
 
 use crate::server;
@@ -131,4 +134,26 @@ fn a_second_signal_cuts_at_once() {
         start.elapsed()
     );
     assert!(!scratch.join("f").exists());
+}
+
+#[test]
+fn nobody_has_to_answer_a_question_before_ctrl_c_counts() {
+    let home = Scratch::new("int-asked");
+    let state = home.join("state").display().to_string();
+    let server = Server::start(Options::new().args(["--tls-mode", "on", "--state-dir", &state]));
+    let addr = server.addr();
+    for (args, question) in [
+        (format!("login {addr}"), format!("User of {addr}: ")),
+        (format!("--tls --server {addr} ls"), "(yes/no)? ".to_owned()),
+    ] {
+        let line = format!("{} {args}", program("ftp-client").display());
+        let Some(mut terminal) = Terminal::start(&line, &[("XDG_CONFIG_HOME", home.path())]) else {
+            println!("skipped: there is no script(1) to make a terminal");
+            return;
+        };
+        terminal.press(&question, "\u{3}");
+        let (status, shown) = terminal.end();
+        assert_eq!(status.code(), Some(130), "{shown}");
+        assert!(shown.contains("ftp-client: interrupted"), "{shown}");
+    }
 }

@@ -7,6 +7,7 @@ use std::time::Duration;
 use super::args::{Args, Common, Login, Trust, TrustVerb, Verb};
 use super::trust;
 use crate::Oldest;
+use crate::cancel::Cancel;
 use crate::error::Result;
 use crate::net::{Ask, KnownHosts, Tls, TlsOptions};
 use crate::options::Options;
@@ -32,11 +33,11 @@ pub(super) struct Voice {
 }
 
 impl Config {
-    /// Decides.
+    /// Decides; `cancel` ends what is asked of a person.
     ///
     /// # Errors
     /// [`Error::Usage`] for files of certificates that cannot be used.
-    pub(super) fn new(args: &Args) -> Result<Self> {
+    pub(super) fn new(args: &Args, cancel: &Cancel) -> Result<Self> {
         let Common {
             server,
             timeout,
@@ -68,7 +69,7 @@ impl Config {
         };
         Ok(Self {
             options: Options {
-                tls: tls(args, server)?,
+                tls: tls(args, server, cancel)?,
                 server: server.clone(),
                 connect_timeout: Duration::from_secs_f64(*connect_timeout),
                 timeout: Duration::from_secs_f64(*timeout),
@@ -95,7 +96,7 @@ pub(super) fn voice(common: &Common) -> Voice {
 }
 
 /// TLS, where a flag or the server's scheme asks for it.
-fn tls(args: &Args, server: &str) -> Result<Option<Tls>> {
+fn tls(args: &Args, server: &str, cancel: &Cancel) -> Result<Option<Tls>> {
     let common = &args.common;
     let asked = common.tls
         || server.starts_with("muxftps://")
@@ -112,7 +113,7 @@ fn tls(args: &Args, server: &str) -> Result<Option<Tls>> {
         ca: common.ca.clone(),
         pin: common.pin,
         known_hosts: KnownHosts::usual(),
-        ask: alone.then(|| Arc::new(trust::ask) as Ask),
+        ask: alone.then(|| asking(cancel.clone())),
         identity: common.cert.clone().zip(key.cloned()),
         oldest: match common.tls_min.as_str() {
             "1.2" => Oldest::Tls12,
@@ -120,4 +121,8 @@ fn tls(args: &Args, server: &str) -> Result<Option<Tls>> {
         },
     })
     .map(Some)
+}
+
+fn asking(cancel: Cancel) -> Ask {
+    Arc::new(move |server, key| trust::ask(server, key, &cancel))
 }

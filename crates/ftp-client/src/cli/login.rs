@@ -13,7 +13,7 @@ use crate::text;
 /// Logs in, and keeps the password if the server takes it.
 pub(super) fn login(scene: &Scene, common: &Common) -> Result<Exit> {
     let mut options = scene.config.options.clone();
-    let login = password::first_login(common, &options.server)?;
+    let login = password::first_login(common, &options.server, &scene.cancel)?;
     password::leave_no_core();
     options.login = Some(login.clone());
     let mut client = Client::connect(&options, &scene.cancel)?.observed_by(scene.observer());

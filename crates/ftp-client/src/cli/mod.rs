@@ -20,6 +20,7 @@ mod ping;
 mod profile;
 mod progress;
 mod put;
+mod question;
 mod resume;
 mod signals;
 mod trust;
@@ -81,8 +82,11 @@ pub fn main() -> ExitCode {
         }
     };
     raise_descriptors();
-    let config = match Config::new(&args) {
-        Ok(config) => config,
+    let begun = Cancel::new()
+        .map_err(|error| Error::local("start", error))
+        .and_then(|cancel| Ok((Config::new(&args, &cancel)?, cancel)));
+    let (config, cancel) = match begun {
+        Ok(begun) => begun,
         Err(error) => {
             let out = Out::new(config::voice(&args.common), name(&args.verb));
             return fail(&out, &error).into();
@@ -90,15 +94,11 @@ pub fn main() -> ExitCode {
     };
     let verb = name(&args.verb);
     let out = Out::new(config.voice, verb);
-    let exit = start(config, out, args);
+    let exit = start(config, cancel, out, args);
     exit.into()
 }
 
-fn start(config: Config, out: Out, args: Args) -> Exit {
-    let cancel = match Cancel::new() {
-        Ok(cancel) => cancel,
-        Err(error) => return fail(&out, &Error::local("start", error)),
-    };
+fn start(config: Config, cancel: Cancel, out: Out, args: Args) -> Exit {
     if let Err(error) = signals::listen(&cancel) {
         return fail(&out, &Error::local("listen to signals", error));
     }

@@ -3,7 +3,7 @@
 //! Never from the command line, which everybody on the machine can read.
 
 use std::ffi::OsString;
-use std::io::{self, BufRead as _, IsTerminal as _, Write as _};
+use std::io::{self, IsTerminal as _};
 use std::path::{Path, PathBuf};
 
 use ftp_proto::Secret;
@@ -11,6 +11,8 @@ use ftp_proto::Secret;
 use super::args::Common;
 use super::credentials::Credentials;
 use super::home;
+use super::question;
+use crate::cancel::Cancel;
 use crate::error::{Error, Result, plain};
 use crate::net::{Login, address, label};
 use crate::text;
@@ -19,8 +21,6 @@ use crate::text;
 const VARIABLE: &str = "FTP_CLIENT_PASSWORD";
 /// Most bytes of a password file: only its first line counts.
 const FILE_BYTES: usize = 64 * 1024;
-/// Most bytes of a name that is typed.
-const NAME_BYTES: u64 = 1024;
 
 /// A question to a person; `None` if there is nobody to ask.
 type Ask<'a> = &'a dyn Fn(&str) -> Result<Option<Secret>>;
@@ -58,10 +58,10 @@ pub(super) fn login(common: &Common, server: &str) -> Result<Option<Login>> {
 ///
 /// # Errors
 /// As [`login`].
-pub(super) fn first_login(common: &Common, server: &str) -> Result<Login> {
+pub(super) fn first_login(common: &Common, server: &str, cancel: &Cancel) -> Result<Login> {
     let user = match &common.user {
         Some(user) => user.clone(),
-        None => ask_name(common, server)?,
+        None => ask_name(common, server, cancel)?,
     };
     let sources = Sources {
         file: common.password_file.clone(),
@@ -160,21 +160,12 @@ fn ask(common: &Common, question: &str) -> Result<Option<Secret>> {
     }
 }
 
-fn ask_name(common: &Common, server: &str) -> Result<String> {
+fn ask_name(common: &Common, server: &str, cancel: &Cancel) -> Result<String> {
     let nobody = || Error::Usage("who is to log in? say it by --user NAME".into());
     if common.json || !io::stderr().is_terminal() || !io::stdin().is_terminal() {
         return Err(nobody());
     }
-    let mut stderr = io::stderr().lock();
-    let question = format!("User of {}: ", text::escape(server));
-    stderr
-        .write_all(question.as_bytes())
-        .and_then(|()| stderr.flush())
-        .map_err(|error| Error::local("ask for a name", error))?;
-    let mut name = String::new();
-    io::Read::take(io::stdin().lock(), NAME_BYTES)
-        .read_line(&mut name)
-        .map_err(|error| Error::local("read a name", error))?;
+    let name = question::ask(&format!("User of {}: ", text::escape(server)), cancel)?;
     match name.trim() {
         "" => Err(nobody()),
         name => Ok(name.to_owned()),

@@ -1,19 +1,16 @@
 //! `trust`: the servers that are believed by their key, and the question at first sight.
 
-use std::io::{self, BufRead as _, Write as _};
-
 use super::Scene;
 use super::args::{Trust, TrustVerb};
 use super::exit::Exit;
 use super::json::Line;
+use super::question;
 use crate::Fingerprint;
+use crate::cancel::Cancel;
 use crate::client::Client;
 use crate::error::{Error, Result};
 use crate::net::{KnownHosts, address, label};
 use crate::text;
-
-/// Most bytes of an answer.
-const ANSWER_BYTES: u64 = 1024;
 
 pub(super) fn run(scene: &Scene, args: &Trust) -> Result<Exit> {
     let known = KnownHosts::usual().ok_or_else(|| {
@@ -57,24 +54,14 @@ pub(super) fn run(scene: &Scene, args: &Trust) -> Result<Exit> {
     Ok(Exit::Ok)
 }
 
-/// Asks at the terminal whether a server is the one that was meant.
-pub(super) fn ask(server: &str, key: Fingerprint) -> bool {
-    let mut stderr = io::stderr().lock();
+/// Asks at the terminal whether a server is the one that was meant. No answer is none.
+pub(super) fn ask(server: &str, key: Fingerprint, cancel: &Cancel) -> bool {
     let question = format!(
         "Nobody vouches for {}. Its key is\n  {key}\nThe server printed its key when it first started. Is it the same, and \
          is the server to be trusted from now on (yes/no)? ",
         text::escape(server)
     );
-    if stderr
-        .write_all(question.as_bytes())
-        .and_then(|()| stderr.flush())
-        .is_err()
-    {
-        return false;
-    }
-    let mut answer = String::new();
-    let read = io::Read::take(io::stdin().lock(), ANSWER_BYTES).read_line(&mut answer);
-    read.is_ok() && matches!(answer.trim(), "yes" | "y")
+    question::ask(&question, cancel).is_ok_and(|answer| matches!(answer.trim(), "yes" | "y"))
 }
 
 fn named(server: &str) -> Result<String> {

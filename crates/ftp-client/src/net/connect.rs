@@ -113,7 +113,10 @@ fn secure(
             Err(error) if error.kind() == io::ErrorKind::WouldBlock => {}
             Err(error) => {
                 drop(stream);
-                return tls.judge(&pending, &error).map(|_| None);
+                let judged = tls.judge(&pending, &error);
+                // A person who was asked may have gone instead.
+                cancel.check()?;
+                return judged.map(|_| None);
             }
         }
         let mut events = PollFlags::IN;
