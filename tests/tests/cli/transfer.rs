@@ -254,3 +254,30 @@ fn a_local_file_that_changes_is_not_sent_half() {
     assert!(ran.stderr.contains("changed"), "{}", ran.stderr);
     assert!(!server.file("f").exists());
 }
+
+/// Several are on their way at once, so it would be chance which of the two is there in the end.
+#[test]
+fn two_files_of_one_name_do_not_become_one() {
+    let (server, scratch) = (server(), Scratch::new("one-name"));
+    for (path, text) in [("a/f", "one"), ("b/f", "two"), ("b/g", "three")] {
+        for file in [scratch.join(path), server.file(path)] {
+            fs::create_dir_all(file.parent().unwrap()).unwrap();
+            fs::write(file, text).unwrap();
+        }
+    }
+    let run = |args: &[&str]| client(&server).dir(scratch.path()).args(args).run();
+    for (verb, into) in [("put", "up"), ("get", "down")] {
+        let ran = run(&[verb, "-t", into, "a/f", "b/g", "b/f"]).exits(2);
+        let told = format!("a/f and b/f would both become {into}/f");
+        assert!(ran.stderr.contains(&told), "{}", ran.stderr);
+        assert!(!server.file("up/g").exists() && !scratch.join("down/g").exists());
+        // The same one, twice, is the same; folders of one name become one.
+        run(&[verb, "-t", into, "a/f", "a/f"]).ok();
+    }
+    assert_eq!(fs::read_to_string(server.file("up/f")).unwrap(), "one");
+    assert_eq!(fs::read_to_string(scratch.join("down/f")).unwrap(), "one");
+    fs::create_dir_all(scratch.join("c/b")).unwrap();
+    fs::write(scratch.join("c/b/h"), "four").unwrap();
+    run(&["put", "-t", "both", "b", "c/b"]).ok();
+    assert!(server.file("both/b/g").exists() && server.file("both/b/h").exists());
+}

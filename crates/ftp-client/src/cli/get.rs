@@ -1,5 +1,6 @@
 //! `get`: what goes where, as cp would have it.
 
+use std::collections::HashMap;
 use std::ffi::{OsStr, OsString};
 use std::fs::OpenOptions;
 use std::path::{Path, PathBuf};
@@ -43,6 +44,7 @@ pub(super) fn run(scene: &Scene, args: &Get) -> Result<Exit> {
         .zip(stats)
         .map(|(remote, stat)| place(remote, &stat, &destination))
         .collect::<Result<Vec<_>>>()?;
+    check_names(&sources)?;
     let options = GetOptions {
         resume: !args.no_resume,
         sync: args.fsync,
@@ -150,6 +152,29 @@ fn place(remote: VPath, stat: &Result<Stat>, destination: &Destination) -> Resul
         remote,
         local,
     })
+}
+
+/// Of two files with one name one would be lost, and chance would say which. Folders of one name become one, as with cp.
+fn check_names(sources: &[GetSource]) -> Result<()> {
+    let mut names: HashMap<&Path, (&VPath, bool)> = HashMap::new();
+    for source in sources {
+        let (path, is_folder) = match &source.local {
+            LocalTarget::Folder(path) => (path, true),
+            LocalTarget::File(path) => (path, false),
+            LocalTarget::Stream(_) | LocalTarget::Nothing => continue,
+        };
+        if let Some((other, was_folder)) = names.insert(path, (&source.remote, is_folder))
+            && *other != source.remote
+            && !(was_folder && is_folder)
+        {
+            return Err(Error::Usage(format!(
+                "{other} and {} would both become {}: nothing was fetched",
+                source.remote,
+                path.display()
+            )));
+        }
+    }
+    Ok(())
 }
 
 /// A device or a FIFO that stands there is written into, never replaced.

@@ -1,5 +1,6 @@
 //! `put`: what goes where, as cp would have it.
 
+use std::collections::HashMap;
 use std::ffi::{OsStr, OsString};
 use std::path::Path;
 
@@ -36,6 +37,7 @@ pub(super) fn run(scene: &Scene, args: &Put) -> Result<Exit> {
         .into_iter()
         .map(|source| place(source, &destination))
         .collect::<Result<Vec<_>>>()?;
+    check_names(&sources)?;
     scene.out.expect(total(&sources));
     let options = PutOptions {
         if_exists: match args.if_exists {
@@ -145,6 +147,27 @@ fn place(source: &OsStr, destination: &Destination) -> Result<PutSource> {
         local: LocalSource::Path(path.to_owned()),
         remote,
     })
+}
+
+/// Of two files with one name one would be lost, and chance would say which. Folders of one name become one, as with cp.
+fn check_names(sources: &[PutSource]) -> Result<()> {
+    let mut names: HashMap<&VPath, &Path> = HashMap::new();
+    for source in sources {
+        let LocalSource::Path(path) = &source.local else {
+            continue;
+        };
+        if let Some(other) = names.insert(&source.remote, path)
+            && other != path
+            && !(other.is_dir() && path.is_dir())
+        {
+            let (other, path) = (other.display(), path.display());
+            return Err(Error::Usage(format!(
+                "{other} and {path} would both become {}: nothing was sent",
+                source.remote
+            )));
+        }
+    }
+    Ok(())
 }
 
 /// The name that a local path gives; `.` and `..` have that of the folder they are.
