@@ -75,9 +75,15 @@ impl Reply {
     }
 }
 
-/// A line with its end. What could end it early, or move a terminal's cursor, is shown as `?`.
+/// A line with its end. What could end it early, or move a terminal's cursor, is shown as `?`; a tab is part of names that clients read.
 fn push_line(out: &mut String, line: &str) {
-    let shown = |c: char| if c.is_ascii_control() { '?' } else { c };
+    let shown = |c: char| {
+        if c.is_ascii_control() && c != '\t' {
+            '?'
+        } else {
+            c
+        }
+    };
     out.extend(line.chars().map(shown));
     out.push_str("\r\n");
 }
@@ -174,6 +180,8 @@ mod tests {
     fn no_text_ends_a_line_or_moves_a_cursor() {
         let reply = Reply::new(550, "a\r\n226 done\x1b[2J\0\x7f");
         assert_eq!(wire(&reply), "550 a??226 done?[2J??\r\n");
+        let tab = Reply::exact(257, quoted("/a\tb"));
+        assert_eq!(wire(&tab), "257 \"/a\tb\"\r\n");
         let long = Reply::new(550, "é".repeat(2000));
         assert_eq!(wire(&long).chars().count(), 4 + 1000 + 1 + 2);
     }
