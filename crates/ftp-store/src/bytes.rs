@@ -19,7 +19,7 @@ use crate::{scratch, sys};
 
 /// For so many bytes in a row a sender may wait for a digest that nobody asked for: what one burst leaves in the
 /// buffers of a connection, or a machine that is busy for a moment, costs no file its digest.
-const PATIENCE: u64 = 4 * 1024 * 1024;
+const PATIENCE: u64 = 2 * 1024 * 1024;
 
 /// A growing file. The hasher, if there is one, has always seen exactly the first `len` bytes.
 pub(crate) struct Bytes {
