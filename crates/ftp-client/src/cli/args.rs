@@ -24,7 +24,7 @@ pub(super) struct Args {
 /// What every verb understands.
 #[derive(Debug, ClapArgs)]
 pub(super) struct Common {
-    /// The server: HOST, HOST:PORT or [IPV6]:PORT
+    /// The server: HOST, HOST:PORT or [IPV6]:PORT; muxftps://HOST[:PORT] speaks TLS
     #[arg(short, long, global = true, help_heading = HEADING, value_name = "HOST[:PORT]")]
     #[arg(
         env = "FTP_CLIENT_SERVER",

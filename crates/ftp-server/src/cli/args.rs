@@ -117,6 +117,7 @@ fn flag(setting: &'static Setting) -> Arg {
         .value_name(setting.form.metavar())
         .value_parser(OsStringValueParser::new())
         .help(format!("{help} {notes}"))
+        .help_heading(setting.heading)
         .hide(setting.hidden);
     match setting.form.shape() {
         Shape::Switch => arg

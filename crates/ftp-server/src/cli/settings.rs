@@ -39,6 +39,8 @@ pub(super) trait Values {
 pub(super) struct Setting {
     /// As Rust spells it: `idle_timeout`.
     pub(super) field: &'static str,
+    /// What it is about: its heading in the help and on the page.
+    pub(super) heading: &'static str,
     /// For people.
     pub(super) help: &'static [&'static str],
     pub(super) form: &'static dyn Form,
@@ -61,52 +63,53 @@ impl Setting {
     }
 }
 
-/// One row a setting: its help, its field and type, its kind, its default as typed, what changes it.
+/// Headings, and beneath them one row a setting: its help, its field and type, its kind, its default as typed, what changes it.
 macro_rules! settings {
-    ($(
+    ($([$heading:literal] $(
         $(#[doc = $help:literal])+
         $field:ident: $type:ty = $kind:expr, $default:literal, $reach:ident $(, $hidden:ident)?;
-    )+) => {
+    )+)+) => {
         /// What every setting is.
         #[derive(Clone, Debug)]
         pub(super) struct Settings {
-            $( $(#[doc = $help])+ pub(super) $field: $type, )+
+            $($( $(#[doc = $help])+ pub(super) $field: $type, )+)+
         }
 
         /// Every setting, in the order of the help.
-        pub(super) const TABLE: &[Setting] = &[$(
+        pub(super) const TABLE: &[Setting] = &[$($(
             Setting {
                 field: stringify!($field),
+                heading: $heading,
                 help: &[$($help),+],
                 form: &$kind,
                 default: $default,
                 reach: Reach::$reach,
                 hidden: settings!(@hidden $($hidden)?),
             },
-        )+];
+        )+)+];
 
         impl Settings {
             /// The value of each setting; `None` if one of them cannot be read; each is asked for all the same.
             pub(super) fn resolve(values: &mut impl Values) -> Option<Self> {
-                $( let $field = values.value(stringify!($field), &$kind, $default); )+
-                Some(Self { $( $field: $field?, )+ })
+                $($( let $field = values.value(stringify!($field), &$kind, $default); )+)+
+                Some(Self { $($( $field: $field?, )+)+ })
             }
 
             /// Every value as it would be written in the file, in the order of [`TABLE`].
             pub(super) fn shown(&self) -> Vec<String> {
-                vec![$( $kind.show(&self.$field), )+]
+                vec![$($( $kind.show(&self.$field), )+)+]
             }
 
             /// Takes back what needs a restart; names what was taken back.
             pub(super) fn keep(&mut self, old: &Self) -> Vec<String> {
                 let waits = |field: &str| TABLE.iter().any(|row| row.field == field && row.reach == Reach::Restart);
                 let mut kept = Vec::new();
-                $(
+                $($(
                     if waits(stringify!($field)) && $kind.show(&self.$field) != $kind.show(&old.$field) {
                         self.$field = old.$field.clone();
                         kept.push(stringify!($field).replace('_', "-"));
                     }
-                )+
+                )+)+
                 kept
             }
         }
@@ -121,6 +124,7 @@ const POSITIVE: Time = Time {
 };
 
 settings! {
+    ["What is served"]
     /// The folder to serve.
     root: PathBuf = Folder, ".", Restart;
     /// The users file: who may log in, and what each may do where; read again on SIGHUP. With `none` there are no users, and
@@ -132,15 +136,23 @@ settings! {
     allow_anonymous: bool = Switch, "false", Restart;
     /// Refuse every change.
     read_only: bool = Switch, "false", Restart;
+
+    ["Storage"]
     /// How safe an upload is when it is answered: `full`, data, metadata and name are on stable storage; `data`, the
     /// name may need the next sync; `none`, the operating system writes when it likes.
     durability: Durability = DURABILITY, "full", Restart;
     /// How long a broken upload can be resumed before it is removed.
     partial_ttl: Duration = Time { min: Duration::ZERO }, "7d", Restart;
+
+    ["Threads and memory"]
     /// Loops that serve connections, each on a thread of its own.
     reactors: usize = Count { min: 1, max: 256 }, "1", Restart;
     /// Threads for disk work; `auto` is one per core, at least 4.
     workers: Option<usize> = AutoCount { min: 1, max: 1024 }, "auto", Restart;
+    /// Memory for payload on its way between network and disk, for all connections together.
+    buffer_memory: u64 = Size { min: 1 << 20, max: 1 << 40 }, "64 MiB", Restart;
+
+    ["Connections"]
     /// Most connections at once; more wait in the kernel.
     max_connections: usize = Count { min: 1, max: 10_000_000 }, "16384", Live;
     /// Most connections of one address (in IPv6, of one /64) at once; more are refused.
@@ -148,6 +160,11 @@ settings! {
     /// Most transfers of one address (in IPv6, of one /64) at once; more are refused, and may be tried again. A connection that
     /// has a file open is one, whatever waits behind it. 0 is no limit.
     max_transfers_per_address: usize = Count { min: 0, max: 1_000_000 }, "0", Live;
+    /// Proxies in front of the server: who connects from these addresses must begin with a PROXY protocol header (version 1
+    /// or 2) and is believed for whom it comes. From anybody else such a header is not looked at.
+    proxy_from: Vec<IpNet> = Networks, "", Live;
+
+    ["Guessing"]
     /// Ban an address (in IPv6, a /64) when more log-ins than that have failed from it. Its connections and log-ins are refused for
     /// `ban-time`. 0 bans nobody. A ban goes on after a restart: it is kept in
     /// `state-dir`.
@@ -161,11 +178,8 @@ settings! {
     /// Who is never banned: addresses and networks. A proxy that is not in `proxy-from` belongs here, for all who come by it
     /// have its address.
     ban_exempt: Vec<IpNet> = Networks, "", Live;
-    /// Proxies in front of the server: who connects from these addresses must begin with a PROXY protocol header (version 1
-    /// or 2) and is believed for whom it comes. From anybody else such a header is not looked at.
-    proxy_from: Vec<IpNet> = Networks, "", Live;
-    /// Memory for payload on its way between network and disk, for all connections together.
-    buffer_memory: u64 = Size { min: 1 << 20, max: 1 << 40 }, "64 MiB", Restart;
+
+    ["Times"]
     /// Close a connection that says nothing for so long after it was made.
     hello_timeout: Duration = POSITIVE, "10s", Live;
     /// Close a connection without a request for so long.
@@ -174,6 +188,10 @@ settings! {
     stall_timeout: Duration = POSITIVE, "1m", Live;
     /// Least bytes a second of a transfer, taken over each `stall-timeout`; 0 asks for one byte in all.
     min_rate: u64 = Rate { max: 1_000_000_000 }, "64", Live;
+    /// After a signal, let transfers finish for so long.
+    drain_timeout: Duration = Time { min: Duration::ZERO }, "30s", Live;
+
+    ["Bandwidth"]
     /// Most bytes a second from all peers together; 0 is no limit.
     upload_rate: u64 = BANDWIDTH, "0", Live;
     /// Most bytes a second to all peers together; 0 is no limit.
@@ -186,8 +204,8 @@ settings! {
     upload_rate_per_session: u64 = BANDWIDTH, "0", Live;
     /// Most bytes a second to each connection; 0 is no limit.
     download_rate_per_session: u64 = BANDWIDTH, "0", Live;
-    /// After a signal, let transfers finish for so long.
-    drain_timeout: Duration = Time { min: Duration::ZERO }, "30s", Live;
+
+    ["TLS"]
     /// Where to speak TLS: `auto`, on every address beyond loopback; `on`, on all; `off`, on none, which beyond loopback
     /// needs `allow-plaintext` too.
     tls_mode: TlsOn = TLS, "auto", Restart;
@@ -202,6 +220,8 @@ settings! {
     tls_client_ca: Option<PathBuf> = MaybePath { absent: "none" }, "none", Live;
     /// The oldest version of TLS to speak.
     tls_min: Oldest = VERSIONS, "1.3", Live;
+
+    ["Standard FTP"]
     /// Where to listen for standard FTP; may be given more than once. TLS begins when the client asks for it (`AUTH TLS`); beyond
     /// loopback it has to ask, unless `allow-plaintext` is given.
     ftp_listen: Vec<SocketAddr> = MaybeAddresses, "none", Restart;
@@ -221,6 +241,8 @@ settings! {
     /// when `HASH` asks, by reading the file: uploads cost less processor, and are whole and as durable all the same; `auto`, as its bytes come,
     /// but when `HASH` asks of an upload that comes faster than this machine can hash.
     ftp_digests: Digesting = DIGESTS, "auto", Restart;
+
+    ["The process"]
     /// The folder for what the server makes and keeps; `auto` is `$STATE_DIRECTORY`, `$XDG_STATE_HOME/ftp-server` or
     /// `~/.local/state/ftp-server`. Servers that run at the same time should each have their own: in one that they share, each writes
     /// its bans and what it counted for quotas over the other's.
@@ -233,6 +255,8 @@ settings! {
     /// (Landlock), system calls that are not in its list (seccomp), and new privileges. `auto`, as far as the kernel can; `on`, all of it, or no
     /// start; `off`, nothing.
     sandbox: Mode = MODES, "auto", Restart;
+
+    ["Log"]
     /// Log lines for people (`text`) or for programs (`json`).
     log_format: LogFormat = FORMATS, "text", Restart;
     /// Log this and what is graver.

@@ -161,7 +161,12 @@ fn only_what_is_live_is_taken_over() {
 /// `CONFIG.md` as the table has it.
 fn page() -> String {
     let mut page = include_str!("config_head.md").to_owned();
+    let mut heading = "";
     for setting in TABLE.iter().filter(|setting| !setting.hidden) {
+        if setting.heading != heading {
+            heading = setting.heading;
+            page.push_str(&format!("\n## {heading}\n"));
+        }
         let help: Vec<_> = setting.help.iter().map(|line| line.trim()).collect();
         let allowed = setting.form.allowed();
         let reach = match setting.reach {
@@ -169,7 +174,7 @@ fn page() -> String {
             Reach::Restart => "no, restart",
         };
         page.push_str(&format!(
-            "\n## `{}`\n\n{}\n\n- allowed: {}\n- default: `{}`\n- flag `--{}`, variable `{}`\n- a reload changes it: {reach}\n",
+            "\n### `{}`\n\n{}\n\n- allowed: {}\n- default: `{}`\n- flag `--{}`, variable `{}`\n- a reload changes it: {reach}\n",
             setting.name(),
             help.join(" "),
             allowed.trim_end_matches(','),
