@@ -1,10 +1,12 @@
 //! For tests: a record of everything that `sys` changes on the disk, in its order.
 //!
-//! Recording is per thread and off unless a test turns it on; it never changes what is done.
+//! Recording is per thread and off unless a test turns it on; it never changes what is done. So is a [`Trouble`], which does.
 
-use std::cell::RefCell;
+use std::cell::{Cell, RefCell};
 use std::collections::HashMap;
 use std::os::fd::AsFd;
+
+use rustix::io::Errno;
 
 use crate::meta::{Identity, Stat};
 
@@ -38,6 +40,31 @@ struct Record {
 
 thread_local! {
     static RECORD: RefCell<Option<Record>> = const { RefCell::new(None) };
+}
+
+/// What the disk cannot do from now on.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub(crate) enum Trouble {
+    None,
+    SyncOfFiles,
+    SyncOfFolders,
+}
+
+thread_local! {
+    static TROUBLE: Cell<Trouble> = const { Cell::new(Trouble::None) };
+}
+
+/// Has what this thread asks of the disk fail, or go well again.
+pub(crate) fn trouble(trouble: Trouble) {
+    TROUBLE.set(trouble);
+}
+
+/// What a call gives that this would be the trouble of.
+pub(crate) fn meets(trouble: Trouble) -> Result<(), Errno> {
+    match TROUBLE.get() == trouble {
+        true => Err(Errno::IO),
+        false => Ok(()),
+    }
 }
 
 /// Begins a new record with `root` as object 0.

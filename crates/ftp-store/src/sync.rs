@@ -209,3 +209,85 @@ fn flush_lists(parked: &[Parked]) -> HashMap<usize, Result<(), Errno>> {
 fn key(job: &Parked) -> usize {
     Arc::as_ptr(&job.shared).addr()
 }
+
+#[cfg(test)]
+mod tests {
+    use ftp_proto::session::{CreateOptions, DiskOp, JobId};
+
+    use super::*;
+    use crate::record::{self, Trouble};
+    use crate::{Block, Job, Options, Run, Slot, Step, Store};
+
+    fn park(store: &Store, path: &str) -> Parked {
+        let step = |op| Step::Op { job: JobId(1), op };
+        let (path, options) = (VPath::parse(path).unwrap(), CreateOptions::default());
+        let (digest, size) = (None, None);
+        let steps = vec![
+            step(DiskOp::Create { path, options }),
+            Step::Write(Block::from(b"new".to_vec())),
+            step(DiskOp::Commit { digest, size }),
+        ];
+        let slot = Slot::default();
+        match store.run(Job { slot, steps }) {
+            Run::Parked(parked) => parked,
+            Run::Home(done) => panic!("{done:?}"),
+        }
+    }
+
+    /// Whether each of so many uploads was told as stored, and what stands where it replaces a file.
+    #[allow(
+        clippy::disallowed_methods,
+        reason = "the test looks at what stands there behind the store's back"
+    )]
+    fn told(trouble: Trouble, durability: Durability, count: usize) -> (Vec<bool>, Vec<Vec<u8>>) {
+        let root = tempfile::tempdir().unwrap();
+        let options = Options {
+            durability,
+            ..Options::default()
+        };
+        let store = Store::open(root.path(), options).unwrap();
+        let paths: Vec<_> = (0..count).map(|n| format!("d{n}/f")).collect();
+        for path in &paths {
+            let path = root.path().join(path);
+            std::fs::create_dir(path.parent().unwrap()).unwrap();
+            std::fs::write(path, "old").unwrap();
+        }
+        let parked = paths.iter().map(|path| park(&store, path)).collect();
+        record::trouble(trouble);
+        let done = sync_round(parked);
+        record::trouble(Trouble::None);
+        let stored = |done: &Done| matches!(done.outcomes[1].1, Outcome::Committed { .. });
+        let read = |path| std::fs::read(root.path().join(path)).unwrap();
+        let names = |n: usize| std::fs::read_dir(root.path().join(format!("d{n}"))).unwrap();
+        (0..count).for_each(|n| assert_eq!(names(n).count(), 1, "nothing else stays"));
+        (
+            done.iter().map(stored).collect(),
+            paths.iter().map(read).collect(),
+        )
+    }
+
+    #[test]
+    fn what_could_not_be_synced_gets_no_name_and_is_not_told_as_stored() {
+        for durability in [Durability::Full, Durability::Data] {
+            for count in [1, SINGLY + 1] {
+                let (stored, files) = told(Trouble::SyncOfFiles, durability, count);
+                assert!(!stored.contains(&true), "{stored:?}");
+                assert!(files.iter().all(|file| file == b"old"));
+                let (stored, files) = told(Trouble::None, durability, count);
+                assert!(!stored.contains(&false), "{stored:?}");
+                assert!(files.iter().all(|file| file == b"new"));
+            }
+        }
+    }
+
+    #[test]
+    fn a_name_that_could_not_be_synced_is_not_told_as_stored() {
+        for (durability, promised) in [(Durability::Full, true), (Durability::Data, false)] {
+            let (stored, _) = told(Trouble::SyncOfFolders, durability, SINGLY + 1);
+            assert!(
+                stored.iter().all(|stored| *stored != promised),
+                "{stored:?}"
+            );
+        }
+    }
+}

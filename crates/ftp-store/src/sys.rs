@@ -14,7 +14,7 @@ use rustix::io::{Errno, retry_on_intr};
 use rustix::path::Arg;
 
 #[cfg(test)]
-use crate::record;
+use crate::record::{self, Trouble};
 
 /// How far a partial can be believed.
 const PARTIAL: &str = "user.muxftp.partial";
@@ -146,6 +146,8 @@ pub(crate) fn set_mtime(file: impl AsFd, seconds: i64, nanos: u32) -> Result<(),
 
 /// `fsync(2)` of a file.
 pub(crate) fn sync_all(file: impl AsFd) -> Result<(), Errno> {
+    #[cfg(test)]
+    record::meets(Trouble::SyncOfFiles)?;
     retry_on_intr(|| fs::fsync(&file))?;
     #[cfg(test)]
     record::sync(file, true);
@@ -154,6 +156,8 @@ pub(crate) fn sync_all(file: impl AsFd) -> Result<(), Errno> {
 
 /// `fdatasync(2)` of a file.
 pub(crate) fn sync_data(file: impl AsFd) -> Result<(), Errno> {
+    #[cfg(test)]
+    record::meets(Trouble::SyncOfFiles)?;
     retry_on_intr(|| fs::fdatasync(&file))?;
     #[cfg(test)]
     record::sync(file, false);
@@ -162,6 +166,8 @@ pub(crate) fn sync_data(file: impl AsFd) -> Result<(), Errno> {
 
 /// `fsync(2)` of a folder that may be held with `O_PATH`.
 pub(crate) fn sync_dir(dir: impl AsFd) -> Result<(), Errno> {
+    #[cfg(test)]
+    record::meets(Trouble::SyncOfFolders)?;
     let dir = crate::jail::reopen(dir)?;
     match retry_on_intr(|| fs::fsync(&dir)) {
         // Some file systems have nothing to sync in a folder.
@@ -175,6 +181,8 @@ pub(crate) fn sync_dir(dir: impl AsFd) -> Result<(), Errno> {
 
 /// `syncfs(2)` of the file system that holds `file`.
 pub(crate) fn sync_file_system(file: impl AsFd) -> Result<(), Errno> {
+    #[cfg(test)]
+    record::meets(Trouble::SyncOfFiles)?;
     retry_on_intr(|| fs::syncfs(&file))?;
     #[cfg(test)]
     record::sync_system();
