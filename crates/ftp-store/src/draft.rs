@@ -145,3 +145,21 @@ pub(crate) fn first_mode(options: &CreateOptions) -> Mode {
         Some(_) | None => file_mode(),
     }
 }
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn while_it_is_on_its_way_nobody_else_can_write_to_it() {
+        for mode in 0..=0o7777 {
+            let options = CreateOptions {
+                mode: Some(mode),
+                ..CreateOptions::default()
+            };
+            let first = first_mode(&options).as_raw_mode();
+            assert_eq!(first & 0o7022, 0, "{mode:o}");
+            assert_eq!(first & 0o600, 0o600, "{mode:o}: we can");
+        }
+    }
+}

@@ -477,3 +477,34 @@ fn lock<T>(mutex: &Mutex<T>) -> MutexGuard<'_, T> {
     // What it guards is whole between any two statements, so a panic elsewhere does not spoil it.
     mutex.lock().unwrap_or_else(PoisonError::into_inner)
 }
+
+#[cfg(test)]
+mod tests {
+    use rustix::fs::CWD;
+
+    use super::*;
+    use crate::jail::child;
+
+    /// Between what one session is shown and its going on there is a moment.
+    #[test]
+    fn what_was_written_anew_meanwhile_is_not_gone_on_with() {
+        let root = tempfile::tempdir().unwrap();
+        let place = || Place {
+            dir: Arc::new(child(CWD, root.path()).unwrap()),
+            name: ".muxftp-p0".to_owned(),
+        };
+        let partials = Arc::new(Partials::new(&Arc::default()));
+        let safety = Arc::new(Safety::new(Durability::None, 1));
+        let claim = || partials.claim(place(), 10, &safety, None).unwrap();
+        let first = claim();
+        assert_eq!(first.start_over(), Ok(Turn::Ours));
+        first.with(|bytes| bytes.write(b"one")).unwrap();
+        let second = claim();
+        assert_eq!(second.seen().len(), 3);
+        assert_eq!(first.start_over(), Ok(Turn::Ours));
+        first.with(|bytes| bytes.write(b"two")).unwrap();
+        assert_eq!(second.go_on_at(3), Err(Errno::WOULDBLOCK));
+        assert_eq!(second.take_over(), Err(Errno::WOULDBLOCK));
+        assert_eq!(claim().go_on_at(3), Ok(()));
+    }
+}

@@ -397,6 +397,32 @@ mod tests {
         assert_eq!(found(&safety, file, 100), (0, empty, 0));
     }
 
+    /// Between the look at the name and the lock another process may store it: then it is a file, and is not written to.
+    #[test]
+    fn what_has_got_its_name_meanwhile_is_not_gone_on_with() {
+        let root = tempfile::tempdir().unwrap();
+        let dir = std::sync::Arc::new(crate::jail::child(rustix::fs::CWD, root.path()).unwrap());
+        let place = || Place {
+            dir: std::sync::Arc::clone(&dir),
+            name: ".muxftp-p0".to_owned(),
+        };
+        let work = || {
+            let place = place();
+            for _ in 0..5_000 {
+                // The other one may have it, over and over.
+                let Ok(file) = open(&place) else {
+                    continue;
+                };
+                assert_eq!(place.holds(&file), Ok(true));
+                sys::rename(&dir, &place.name, &dir, "f").unwrap();
+            }
+        };
+        std::thread::scope(|scope| {
+            scope.spawn(work);
+            work();
+        });
+    }
+
     #[test]
     fn names_tell_targets_and_sizes_apart() {
         let plain = |target, size| name(target, size, None);

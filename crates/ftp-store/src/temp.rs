@@ -206,6 +206,8 @@ pub(crate) fn remove_idle(dir: impl AsFd, name: impl Arg + Copy) -> Result<Optio
 
 #[cfg(test)]
 mod tests {
+    use std::sync::atomic::{AtomicBool, Ordering};
+
     use rustix::fs::CWD;
 
     use super::*;
@@ -288,6 +290,42 @@ mod tests {
             assert_eq!(names(root), ["f"]);
             assert_eq!(size(dir, "f"), 3);
         });
+    }
+
+    /// A partial's name is always the same: between a look at it and the lock it may have become a file, and another one.
+    #[test]
+    fn what_took_the_name_of_something_idle_is_not_removed() {
+        let root = tempfile::tempdir().unwrap();
+        let dir = Arc::new(child(CWD, root.path()).unwrap());
+        let (name, done) = (".muxftp-p0", AtomicBool::new(false));
+        let named = || Stat::find(&dir, name).unwrap().map(|it| it.identity());
+        let taken = std::thread::scope(|scope| {
+            // More than there are processors, so that some are held up between the two.
+            for _ in 0..8 {
+                scope.spawn(|| {
+                    while !done.load(Ordering::Relaxed) {
+                        remove_idle(&dir, name).ok();
+                    }
+                });
+            }
+            let taken = (0..5_000).find(|_| {
+                let Ok(file) = sys::create(&dir, name, file_mode()) else {
+                    return false;
+                };
+                let held = Some(Stat::of(&file).unwrap().identity());
+                // Until it was locked it may have gone; from then on it may not.
+                if lock(&file).is_err() || named() != held {
+                    return false;
+                }
+                std::thread::yield_now();
+                let taken = named() != held;
+                sys::rename(&dir, name, &dir, "f").ok();
+                taken
+            });
+            done.store(true, Ordering::Relaxed);
+            taken
+        });
+        assert_eq!(taken, None);
     }
 
     #[test]

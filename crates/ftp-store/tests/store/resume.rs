@@ -1,7 +1,7 @@
 //! Partials: what a broken upload leaves, who may go on with it, and that two never mix.
 
 use std::fs::{self, OpenOptions};
-use std::os::unix::fs::{FileExt, symlink};
+use std::os::unix::fs::{FileExt, MetadataExt, symlink};
 use std::path::Path;
 
 use ftp_proto::Durability;
@@ -191,6 +191,41 @@ fn a_stale_writer_is_taken_over_and_never_reaches_the_file_again() {
 }
 
 #[test]
+fn a_stale_writer_that_has_sent_all_does_not_commit_what_was_taken_over() {
+    let case = case();
+    let whole = bytes(LEN, 18);
+    let (stale, _) = begin(&case);
+    let stale = send(&case, stale, &whole);
+    let (fresh, partial) = begin(&case);
+    assert_eq!(partial, seen(&whole));
+    let (fresh, outcome) = decide(&case, fresh, true);
+    assert_eq!(outcome, Outcome::Continued);
+    assert_eq!(fault(finish(&case, stale, &whole)).kind, FaultKind::Busy);
+    stored(&case, fresh, &whole);
+}
+
+/// Of three, one goes back behind what another was shown: what stands there now is not what that one compared.
+#[test]
+fn what_was_shown_and_is_gone_is_not_gone_on_from() {
+    for sent in [0, 30_000] {
+        let case = case();
+        let whole = bytes(LEN, 19);
+        let (first, _) = begin(&case);
+        let first = send(&case, first, &whole[..40_000]);
+        let (second, _) = begin(&case);
+        let first = send(&case, first, &whole[40_000..70_000]);
+        let (third, partial) = begin(&case);
+        assert_eq!(partial, seen(&whole[..70_000]));
+        let (second, outcome) = decide(&case, second, true);
+        assert_eq!(outcome, Outcome::Continued);
+        let second = send(&case, second, &bytes(sent, 20));
+        let (third, outcome) = decide(&case, third, true);
+        assert_eq!(fault(outcome).kind, FaultKind::Busy);
+        drop((first, second, third));
+    }
+}
+
+#[test]
 fn the_end_of_a_stale_writer_leaves_the_new_one_alone() {
     let case = case();
     let whole = bytes(LEN, 6);
@@ -282,8 +317,10 @@ fn bytes_that_are_wrong_leave_no_partial() {
     assert_eq!(fault(outcome).kind, FaultKind::DigestMismatch);
     assert!(case.names("").is_empty());
     let (slot, _) = begin(&case);
-    let done = case.run(slot, vec![write(&whole), write(b"more")]);
+    let slot = send(&case, slot, &whole);
+    let done = case.run(slot, vec![write(b"more")]);
     assert_eq!(done.fault.unwrap().kind, FaultKind::SizeMismatch);
+    drop(done.slot);
     assert!(case.names("").is_empty());
 }
 
@@ -411,4 +448,20 @@ fn a_partial_that_another_hand_made_longer_is_not_stored() {
     assert_eq!(fault(finish(&case, slot, &whole)).kind, FaultKind::Changed);
     assert_eq!(case.read("f"), b"old");
     assert_eq!(case.names(""), ["f"]);
+}
+
+#[test]
+fn a_partial_keeps_no_room_for_what_did_not_come() {
+    const LARGE: u64 = 16 << 20;
+    let case = case();
+    let options = CreateOptions {
+        size: Some(LARGE),
+        ..resumable()
+    };
+    let steps = vec![step(create("f", options)), write(b"some")];
+    let slot = case.run(Slot::default(), steps).slot;
+    let taken = || fs::metadata(partial(&case)).unwrap().blocks() * 512;
+    println!("{} bytes of room on its way", taken());
+    drop(slot);
+    assert!(taken() < LARGE / 2, "{}", taken());
 }

@@ -1,7 +1,10 @@
 //! Uploads that go on by a number alone: what they go behind is what was there, or they are refused.
 
 use std::fs;
+use std::io::Write as _;
 use std::os::unix::fs::PermissionsExt;
+use std::sync::atomic::{AtomicBool, Ordering};
+use std::thread;
 
 use ftp_proto::session::{CreateOptions, DiskOp, FaultKind, Outcome, Start};
 use ftp_proto::{Durability, IfExists};
@@ -310,15 +313,43 @@ fn two_that_go_on_with_one_partial_never_mix() {
 
 #[test]
 fn what_another_hand_planted_is_not_gone_on_with() {
+    for hard in [false, true] {
+        let case = case();
+        break_off(&case, Start::At(0), b"abc");
+        let name = case.names("").remove(0);
+        case.plant("elsewhere", "secret");
+        if hard {
+            // Ours, but under a name of somebody's, who may write to it.
+            fs::remove_file(case.file("elsewhere")).unwrap();
+            fs::hard_link(case.file(&name), case.file("elsewhere")).unwrap();
+        } else {
+            fs::remove_file(case.file(&name)).unwrap();
+            case.link("elsewhere", &name);
+        }
+        assert_eq!(size(&case), Err(FaultKind::NotFound));
+        let outcome = send(&case, options(Start::At(6)), b"wrong");
+        assert_eq!(fault(outcome).kind, FaultKind::BadRange);
+        assert_eq!(case.names(""), ["elsewhere"]);
+        let kept = if hard { &b"abc"[..] } else { b"secret" };
+        assert_eq!(case.read("elsewhere"), kept);
+    }
+}
+
+#[test]
+fn a_copy_of_what_changes_meanwhile_is_not_gone_on_with() {
     let case = case();
-    break_off(&case, Start::At(0), b"abc");
-    let name = case.names("").remove(0);
-    case.plant("elsewhere", "secret");
-    fs::remove_file(case.file(&name)).unwrap();
-    case.link("elsewhere", &name);
-    assert_eq!(size(&case), Err(FaultKind::NotFound));
-    let outcome = send(&case, options(Start::At(6)), b"wrong");
-    assert_eq!(fault(outcome).kind, FaultKind::BadRange);
-    assert_eq!(case.names(""), ["elsewhere"]);
-    assert_eq!(case.read("elsewhere"), b"secret");
+    case.plant("f", vec![7; 24 << 20]);
+    let done = AtomicBool::new(false);
+    thread::scope(|scope| {
+        scope.spawn(|| {
+            let mut file = fs::File::options().append(true).open(case.file("f"));
+            while !done.load(Ordering::Relaxed) {
+                file.as_mut().unwrap().write_all(b"more").unwrap();
+            }
+        });
+        let begun = case.op(create("f", options(APPEND)));
+        done.store(true, Ordering::Relaxed);
+        assert_eq!(fault(begun).kind, FaultKind::Changed);
+    });
+    assert_eq!(case.names(""), ["f"]);
 }

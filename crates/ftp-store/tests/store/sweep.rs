@@ -67,12 +67,19 @@ fn leftovers_go_when_their_time_is_over() {
 fn nobody_who_is_at_work_is_disturbed() {
     let case = Case::new();
     let other = Store::open(&case.root(), Options::default()).unwrap();
+    // Where it replaces something, it has a name on its way.
+    case.plant("f", "old");
     let steps = vec![
         step(create("f", CreateOptions::default())),
         write(b"uploading"),
     ];
     let upload = case.run(Slot::default(), steps).slot;
     let resumable = partial(&case, "g");
+    assert_eq!(
+        case.names("").len(),
+        3,
+        "the old one, and both on their way"
+    );
     for store in [&case.store, &other] {
         let report = store.sweep(now() + 30 * DAY, 1000);
         assert_eq!((report.removed, report.complete), (0, true));
@@ -123,4 +130,10 @@ fn a_folder_with_nothing_but_leftovers_is_an_empty_one() {
     assert_eq!(kind, ftp_proto::session::FaultKind::NotEmpty);
     drop(slot);
     assert_eq!(case.op(remove("e", false)), Outcome::Ended);
+    // Where something else is in it, what can be gone on with stays.
+    case.plant("d/else", "");
+    drop(partial(&case, "d/f"));
+    let kind = case.fails(remove("d", false));
+    assert_eq!(kind, ftp_proto::session::FaultKind::NotEmpty);
+    assert_eq!(case.names("d").len(), 2);
 }
