@@ -390,3 +390,42 @@ fn quota(user: &User) -> Quota {
         files: limits.quota_files,
     }
 }
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    fn users(root: &Path, limits: &str) -> Users {
+        let root = root.display();
+        let text = format!(
+            "[[user]]\nname = \"anna\"\nroot = \"{root}\"\npreset = \"full\"\ncertificates = [\"anna\"]\n[user.limits]\n{limits}\n"
+        );
+        Users::parse(&text).unwrap()
+    }
+
+    /// While it was counted the quota was taken away: from then on nobody tells of changes.
+    #[test]
+    fn a_count_that_ends_when_nobody_wants_it_is_not_believed_later() {
+        let folder = tempfile::tempdir().unwrap();
+        let (root, limited) = (folder.path(), "quota-files = 9");
+        let desk = Desk {
+            folder: root.join("state"),
+            state: Mutex::default(),
+            bell: Condvar::new(),
+        };
+        let store = Arc::new(Store::open(root, ftp_store::Options::default()).unwrap());
+        desk.lock().want(&users(root, limited));
+        let ledger = desk.ledger(root, &store).unwrap();
+        desk.find_out(root, &store, &ledger).unwrap();
+        desk.tell(root);
+        assert!(ledger.is_counted());
+        // Of one that is known already, too.
+        desk.lock().want(&users(root, ""));
+        assert!(!ledger.is_counted());
+        desk.find_out(root, &store, &ledger).unwrap();
+        desk.tell(root);
+        assert!(!ledger.is_counted());
+        desk.lock().want(&users(root, limited));
+        assert!(!desk.ledger(root, &store).unwrap().is_counted());
+    }
+}

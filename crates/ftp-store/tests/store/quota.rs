@@ -168,6 +168,36 @@ fn files_are_counted_with_those_on_their_way_but_not_twice() {
     assert_eq!(case.op(remove("b", false)), Outcome::Ended);
     assert!(ok(&only(case.run(slot, vec![step(commit(b"new"))]))));
     assert_eq!(ledger.stored(), some(3, 1));
+    // And refused, if there are as many as may be by now.
+    let steps = vec![step(create("b", plain())), write(b"newer")];
+    let slot = case.run(Slot::default(), steps).slot;
+    assert_eq!(case.op(rename("b", "c", false)), Outcome::Ended);
+    assert!(ok(&case.put("d", b"last", plain())));
+    let late = only(case.run(slot, vec![step(commit(b"newer"))]));
+    assert_eq!(fault(late).kind, FaultKind::Quota);
+    assert_eq!(case.names(""), ["c", "d"]);
+    assert_eq!(ledger.stored(), some(7, 2));
+    assert_eq!(ledger.reserved(), Amount::default());
+    assert_eq!(count(&case), ledger.stored());
+}
+
+/// Between a look at what stands there and the rename nobody else replaces it.
+#[test]
+fn what_two_replace_at_once_is_gone_once() {
+    let ledger = Ledger::new(1 << 30, 10);
+    let case = counted(Case::new(), &ledger);
+    // So that what is taken away too much is not lost at zero.
+    assert!(ok(&case.put("large", &[7; 1 << 20], plain())));
+    thread::scope(|scope| {
+        for len in [1, 1000, 2000] {
+            let (case, bytes) = (&case, vec![7; len]);
+            scope.spawn(move || {
+                for _ in 0..3_000 {
+                    assert!(ok(&case.put("f", &bytes, plain())));
+                }
+            });
+        }
+    });
     assert_eq!(ledger.reserved(), Amount::default());
     assert_eq!(count(&case), ledger.stored());
 }
@@ -441,6 +471,14 @@ fn uploads_that_go_on_by_a_number_are_counted_as_they_land() {
     stands(some(30, 0));
     drop(begin(Start::At(20), &[3; 5]));
     stands(some(25, 0));
+    // What cannot be finished is no use for the next attempt either.
+    let done = begin(Start::At(0), &[6; 60]);
+    assert_eq!(done.fault, None);
+    let done = case.run(done.slot, vec![write(&[6; 60])]);
+    assert_eq!(done.fault.unwrap().kind, FaultKind::Quota);
+    drop(done.slot);
+    stands(some(0, 0));
+    drop(begin(Start::At(0), &[3; 25]));
     let slot = begin(Start::At(25), &[4; 20]).slot;
     assert!(ok(&only(case.run(slot, vec![step(last.clone())]))));
     stands(some(45, 1));
