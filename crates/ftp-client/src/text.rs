@@ -141,6 +141,12 @@ mod tests {
         ] {
             assert_eq!(escape(text), shown);
         }
+        // Whatever turns the line round, ends it, or is not seen (Unicode, Annex 9, section 2).
+        for c in "\u{61c}\u{200e}\u{200f}\u{2028}\u{2029}\u{202a}\u{202e}\u{2066}\u{2069}\u{feff}"
+            .chars()
+        {
+            assert_eq!(escape(&c.to_string()), format!("\\u{{{:x}}}", u32::from(c)));
+        }
     }
 
     #[test]

@@ -258,6 +258,14 @@ fn log_ins() {
     }
     assert_eq!(check("anonymous", "", far), Ok("anonymous".into()));
     assert_eq!(check("ftp", "me@example.org", far), Ok("anonymous".into()));
+    let guarded = good().replace("[anonymous]", "[anonymous]\nallow-from = [\"10.0.0.0/8\"]");
+    let guarded = Users::parse(&guarded).unwrap();
+    let nothing = Password::new("").unwrap();
+    for (name, peer, welcome) in [("ftp", near, true), ("anonymous", far, false)] {
+        let verdict = guarded.check(name, &nothing, peer, &mut Scratch::default());
+        let refused = verdict == Verdict::Refused(Refusal::Address);
+        assert_eq!(refused, !welcome, "{name}");
+    }
     let by_certificate = |name: &str| users.check_certificate(name, far);
     assert!(
         matches!(by_certificate("CN=machine"), Verdict::Accepted(user) if user.name() == "machine")

@@ -407,6 +407,15 @@ mod tests {
     }
 
     #[test]
+    fn nobody_sets_more_than_permissions() {
+        let json = r#"{"id":1,"verb":"put","path":"a","mode":4095,"mtime_ns":999999999}"#;
+        let Ok(Request::Put(put)) = parse(json) else {
+            panic!("refused");
+        };
+        assert_eq!((put.mode, put.mtime), (Some(0o777), None));
+    }
+
+    #[test]
     fn wrong_requests_say_why() {
         for (json, code) in [
             (r#"{"id":1}"#, Code::BadRequest),
@@ -430,6 +439,10 @@ mod tests {
             ),
             (
                 r#"{"id":1,"verb":"put","path":"x","resume":true}"#,
+                Code::BadRequest,
+            ),
+            (
+                r#"{"id":1,"verb":"put","path":"x","mtime":1,"mtime_ns":1000000000}"#,
                 Code::BadRequest,
             ),
         ] {

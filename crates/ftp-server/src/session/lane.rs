@@ -239,7 +239,34 @@ impl Lane {
 
 #[cfg(test)]
 mod tests {
+    use ftp_proto::VPath;
+    use ftp_store::{Options, Run};
+
     use super::*;
+
+    #[test]
+    #[allow(
+        clippy::disallowed_methods,
+        reason = "the test plants the file that is sent"
+    )]
+    fn a_file_that_is_being_sent_is_closed_by_a_worker_and_not_before() {
+        let root = tempfile::tempdir().unwrap();
+        std::fs::write(root.path().join("f"), b"text").unwrap();
+        let store = Store::open(root.path(), Options::default()).unwrap();
+        let mut lane = Lane::default();
+        let (path, inline) = (VPath::parse("f").unwrap(), 0);
+        lane.push(JobId(1), DiskOp::Open { path, inline });
+        let Run::Home(done) = store.run(lane.dispatch().unwrap()) else {
+            panic!("it is not open");
+        };
+        lane.home(done.slot);
+        // What is queued for the peer.
+        let sending = lane.reader().cloned().unwrap();
+        lane.push(JobId(2), DiskOp::Release);
+        assert!(lane.dispatch().is_none());
+        drop(sending);
+        assert!(lane.dispatch().is_some());
+    }
 
     #[test]
     fn a_job_says_whether_there_was_no_room_since_the_last() {
