@@ -2,11 +2,12 @@
 
 use std::fs;
 use std::os::unix::fs::symlink;
+use std::sync::atomic::{AtomicBool, Ordering};
 
 use ftp_tests::files::sha256;
 use ftp_tests::peer::{Peer, header};
-use ftp_tests::rogue::rest_of;
-use ftp_tests::{Client, Ran, Rogue, Scratch};
+use ftp_tests::rogue::{greet, rest_of};
+use ftp_tests::{Client, Ran, Rogue, SOON, Scratch, eventually};
 use serde_json::{Value, json};
 
 fn run(rogue: &Rogue, scratch: &Scratch, args: &[&str]) -> Ran {
@@ -265,6 +266,7 @@ fn no_raw_control_byte_reaches_the_terminal() {
     for args in [
         &["ls"][..],
         &["ls", "-l"],
+        &["ls", "-R"],
         &["get", "f"],
         &["stat", "f"],
         &["rm", "f"],
@@ -299,6 +301,11 @@ fn nor_with_what_goes_well_or_is_tried_again() {
                     let error = json!({"code": "busy", "message": EVIL, "retryable": true});
                     peer.send(&json!({"id": head["id"], "fin": true, "error": error}), b"");
                 }
+                (Some("list"), Some("deep")) => {
+                    let page = json!([{"name": EVIL, "type": "dir", "size": 0, "mtime": 0, "mode": 0o755}]);
+                    let head = json!({"id": head["id"], "fin": true});
+                    peer.send(&head, page.to_string().as_bytes());
+                }
                 (Some("list"), _) => {
                     let entry = |name: String, kind| json!({"name": name, "type": kind, "size": 4, "mtime": 0, "mode": 0o644});
                     let page = json!([
@@ -318,6 +325,7 @@ fn nor_with_what_goes_well_or_is_tried_again() {
     for (args, word) in [
         (&["ping", "-c", "1"][..], "owned"),
         (&["stat", "f"], "owned"),
+        (&["ls", "-R", "deep"], "owned\\x07\\x9b2J\\x7f:"),
         (&["-v", "get", "d"], "left out"),
         (&["-v", "get", "d"], "d/x/"),
         (&["-v", "get", "d"], "4 B"),
@@ -329,4 +337,39 @@ fn nor_with_what_goes_well_or_is_tried_again() {
         assert!(said.contains(word), "{args:?}: {said}");
         nothing_raw(&ran);
     }
+}
+
+#[test]
+fn nor_by_whoever_lets_in_no_more() {
+    let scratch = Scratch::new("rogue-full");
+    let (refused, came) = (AtomicBool::new(false), AtomicBool::new(false));
+    let rogue = Rogue::start(move |peer| {
+        let first = !came.swap(true, Ordering::Relaxed);
+        while let Some((head, _)) = peer.frame() {
+            match head["verb"].as_str() {
+                Some("hello") if !first => {
+                    let error = json!({"code": "overloaded", "message": EVIL, "retryable": true});
+                    peer.send(&json!({"id": head["id"], "fin": true, "error": error}), b"");
+                    refused.store(true, Ordering::Relaxed);
+                }
+                Some("hello") => greet(peer, &head),
+                Some("list") => {
+                    let entry = |n| json!({"name": format!("f{n}"), "type": "file", "size": 4, "mtime": 0, "mode": 0o644});
+                    let page: Vec<_> = (0..500).map(entry).collect();
+                    let head = json!({"id": head["id"], "fin": true});
+                    peer.send(&head, json!(page).to_string().as_bytes());
+                }
+                _ if folder(peer, &head) => {}
+                _ => {
+                    // Nothing is over before another has come and was sent away.
+                    eventually("another comes", SOON, || refused.load(Ordering::Relaxed));
+                    serve(peer, &head, 4, b"evil", &sha256(b"evil"));
+                }
+            }
+        }
+    });
+    let client = Client::of(rogue.addr()).dir(scratch.path());
+    let ran = client.args(["-j", "2", "--timeout", "5", "get", "d"]).run();
+    assert!(ran.stderr.contains("going on over"), "{}", ran.stderr);
+    nothing_raw(&ran);
 }

@@ -222,6 +222,30 @@ fn a_drain_does_not_wait_for_headers() {
 }
 
 #[test]
+fn a_reload_changes_how_long_a_header_is_waited_for() {
+    for (before, now) in [("1h", "300ms"), ("300ms", "1s")] {
+        let scratch = Scratch::new("proxied");
+        let path = scratch.join("server.toml");
+        let write = |time| {
+            let text = format!("proxy-from = [\"127.0.0.1\"]\nhello-timeout = \"{time}\"\n");
+            fs::write(&path, text).unwrap();
+        };
+        write(before);
+        let server = Server::start(Options::new().args(["--config".as_ref(), path.as_os_str()]));
+        let mut waiting = Peer::connect(server.addr());
+        waiting.raw(b"PROXY ");
+        // Who came behind it is in, so it is.
+        drop(Peer::behind_proxy(server.addr(), CLIENT));
+        write(now);
+        server.signal(Signal::HUP);
+        waiting.is_closed();
+        eventually("told", SOON, || {
+            refusals(&server, "no PROXY header came in time") == 1
+        });
+    }
+}
+
+#[test]
 fn a_reload_lists_other_proxies() {
     let scratch = Scratch::new("proxied");
     let path = scratch.join("server.toml");

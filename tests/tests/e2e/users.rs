@@ -7,7 +7,9 @@ use std::os::unix::fs::symlink;
 use std::path::Path;
 use std::time::Instant;
 
-use ftp_tests::peer::code;
+use ftp_access::Password;
+use ftp_access::password::{Cost, Hash};
+use ftp_tests::peer::{code, frame};
 use ftp_tests::users;
 pub(super) use ftp_tests::users::PASSWORD;
 use ftp_tests::{Options, Peer, SOON, Scratch, Server, eventually};
@@ -285,6 +287,80 @@ fn who_is_removed_is_cut_in_the_midst_of_a_transfer() {
         "login_failed"
     );
     assert!(!home.join("anna/in/large").exists());
+}
+
+fn reload(home: &Scratch, server: &Server, text: &str) {
+    let reloaded = || server.log().matches("configuration reloaded").count();
+    let before = reloaded();
+    write(home, text);
+    server.signal(Signal::HUP);
+    eventually("the users are read", SOON, || reloaded() > before);
+}
+
+/// What was opened by a right, or in a folder, ends with it.
+#[test]
+fn what_may_not_be_done_any_more_is_cut() {
+    let home = Scratch::new("users");
+    let names = ["anna", "bert"];
+    let both = names.map(|name| user(home.path(), name, "preset = \"full\""));
+    let server = start(&home, &both.concat());
+    let [mut anna, mut bert] = names.map(|name| Peer::login(server.addr(), name, PASSWORD));
+    assert_eq!(anna.get("f").unwrap(), b"secret");
+    bert.send(&json!({"id": 900, "verb": "put", "path": "in/f"}), b"");
+    bert.send(&json!({"id": 900}), &[7; 100_000]);
+    eventually("it is on its way", SOON, || {
+        fs::read_dir(home.join("bert/in")).unwrap().count() == 4
+    });
+    // One is given another folder, the other may only read.
+    let moved = both[0].replace("/anna\"", "/anna/in\"");
+    let less = both[1].replace("\"full\"", "\"read-only\"");
+    reload(&home, &server, &format!("{moved}{less}"));
+    anna.is_closed();
+    bert.is_closed();
+    let mut anna = Peer::login(server.addr(), "anna", PASSWORD);
+    assert_eq!(anna.get("sub/f").unwrap_err(), "not_found");
+    assert_eq!(fs::read(home.join("bert/in/f")).unwrap(), b"secret");
+}
+
+/// While a password is checked, which takes long on purpose, its user is given another folder.
+#[test]
+fn a_log_in_does_not_bring_back_the_folder_of_before() {
+    let home = Scratch::new("users");
+    let cost = Cost {
+        passes: 100,
+        ..Cost::default()
+    };
+    let hash = Hash::make(&Password::new("slow").unwrap(), cost).unwrap();
+    let entry = |folder: &str| {
+        let root = home.join(folder);
+        fs::create_dir_all(&root).unwrap();
+        fs::write(root.join("f"), folder).unwrap();
+        let root = root.display();
+        format!(
+            "[[user]]\nname = \"anna\"\npassword = \"{hash}\"\nroot = \"{root}\"\npreset = \"full\"\n"
+        )
+    };
+    // The one within the other, where the server may go since its start.
+    let (before, now) = (entry("before"), entry("before/now"));
+    let server = start(&home, &before);
+    let mut peer = Peer::hello(server.addr());
+    peer.send(
+        &json!({"id": 900, "verb": "login", "user": "anna", "password": "slow", "fin": true}),
+        b"",
+    );
+    // By then it is being looked at.
+    Peer::hello(server.addr()).still_works();
+    reload(&home, &server, &now);
+    // Refused, unless one of both was over before the other began.
+    let Some((answer, _)) = peer.frame() else {
+        return;
+    };
+    if answer["error"].is_null() {
+        let ask = json!({"id": 901, "verb": "get", "path": "f", "fin": true});
+        let _ = peer.try_raw(&frame(&ask, b""));
+        let read = peer.frame().map(|(_, bytes)| bytes);
+        assert!(read.is_none_or(|read| read == b"before/now"), "{answer}");
+    }
 }
 
 /// Without its users a server would be everybody's.
