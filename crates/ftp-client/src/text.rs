@@ -12,15 +12,35 @@ pub fn escape(text: &str) -> String {
     let mut out = String::with_capacity(text.len());
     for c in text.chars() {
         let code = u32::from(c);
-        match code {
-            0x00..=0x1f | 0x7f..=0x9f => {
-                let _ = write!(out, "\\x{code:02x}");
-            }
+        let _ = match steers(c) {
+            false => out.write_char(c),
+            true if code <= 0xff => write!(out, "\\x{code:02x}"),
+            true => write!(out, "\\u{{{code:x}}}"),
+        };
+    }
+    out
+}
+
+/// Whether a terminal would obey it rather than show it.
+fn steers(c: char) -> bool {
+    matches!(
+        u32::from(c),
+        0x00..=0x1f | 0x7f..=0x9f
             // Line and paragraph separator; embeddings, overrides, isolates and their marks.
-            0x2028..=0x202e | 0x2066..=0x2069 | 0x200e..=0x200f | 0x061c | 0xfeff => {
-                let _ = write!(out, "\\u{{{code:x}}}");
-            }
-            _ => out.push(c),
+            | 0x2028..=0x202e | 0x2066..=0x2069 | 0x200e..=0x200f | 0x061c | 0xfeff
+    )
+}
+
+/// Makes a line of JSON harmless on a terminal: what [`escape`] would not print either becomes `\uNNNN`, which means the same.
+#[must_use]
+pub fn escape_json(line: &str) -> String {
+    let mut out = String::with_capacity(line.len());
+    for c in line.chars() {
+        // None of them has a meaning of its own in JSON, so it stands within a text.
+        if steers(c) {
+            let _ = write!(out, "\\u{:04x}", u32::from(c));
+        } else {
+            out.push(c);
         }
     }
     out
@@ -147,6 +167,15 @@ mod tests {
         {
             assert_eq!(escape(&c.to_string()), format!("\\u{{{:x}}}", u32::from(c)));
         }
+    }
+
+    #[test]
+    fn json_means_the_same_and_commands_nothing() {
+        let name = "\u{9b}2J\u{7f}\u{202e}\u{1b}\\x ü 日本\u{1f600}";
+        let line = serde_json::to_string(name).unwrap();
+        let shown = escape_json(&line);
+        assert_eq!(escape(&shown), shown);
+        assert_eq!(serde_json::from_str::<String>(&shown).unwrap(), name);
     }
 
     #[test]

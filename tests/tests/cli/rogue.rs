@@ -267,6 +267,7 @@ fn no_raw_control_byte_reaches_the_terminal() {
         &["ls"][..],
         &["ls", "-l"],
         &["ls", "-R"],
+        &["--json", "ls"],
         &["get", "f"],
         &["stat", "f"],
         &["rm", "f"],

@@ -80,11 +80,12 @@ impl Out {
         if !self.voice.json {
             return Ok(());
         }
-        let mut text =
-            serde_json::to_vec(line).map_err(|error| Error::local("write JSON", error))?;
-        text.push(b'\n');
+        let text = serde_json::to_string(line);
+        let text = text.map_err(|error| Error::local("write JSON", error))?;
+        let mut text = text::escape_json(&text);
+        text.push('\n');
         let mut state = self.lock();
-        closed(state.stdout.write_all(&text))?;
+        closed(state.stdout.write_all(text.as_bytes()))?;
         // Who follows a run wants its lines now; listings may gather.
         if matches!(line, Line::Entry { .. }) {
             return Ok(());
