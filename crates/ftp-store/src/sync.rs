@@ -228,7 +228,7 @@ mod tests {
             step(DiskOp::Commit { digest, size }),
         ];
         let slot = Slot::default();
-        match store.run(Job { slot, steps }) {
+        match store.run(Job::new(slot, steps)) {
             Run::Parked(parked) => parked,
             Run::Home(done) => panic!("{done:?}"),
         }

@@ -170,7 +170,9 @@ fn a_wrong_start_says_why() {
         (Options::new().listen(taken.addr()), "another program"),
         (Options::new().root(&file), "file"),
         (
-            Options::new().bare().args(["--root", "/no/such/folder"]),
+            Options::new()
+                .bare()
+                .args(["--listen", "127.0.0.1:0", "--root", "/no/such/folder"]),
             "/no/such/folder",
         ),
         (Options::new().args(["--no-such-flag"]), "--no-such-flag"),
