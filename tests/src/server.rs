@@ -274,6 +274,11 @@ impl Server {
         self.process.signal(signal);
     }
 
+    /// Whether it has ended, or ends within a time.
+    pub fn ends_within(&mut self, within: Duration) -> bool {
+        self.process.wait(within).is_some()
+    }
+
     /// Waits for the end and gives the exit code.
     ///
     /// # Panics

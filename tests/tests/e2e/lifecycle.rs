@@ -8,6 +8,7 @@ use std::time::{Duration, Instant};
 use ftp_tests::files::{leftovers, random_bytes, sha256, write_random};
 use ftp_tests::peer::code;
 use ftp_tests::{Options, Peer, SOON, Server, eventually};
+use rustix::process::Signal;
 use serde_json::{Value, json};
 
 const MIB: usize = 1 << 20;
@@ -117,7 +118,11 @@ fn a_second_signal_cuts() {
     server.terminate();
     idle.is_closed();
     let start = Instant::now();
-    server.signal(rustix::process::Signal::INT);
+    // One that comes within the first second is an echo.
+    eventually("it is cut", SOON, || {
+        server.signal(Signal::INT);
+        server.ends_within(Duration::from_millis(50))
+    });
     assert_eq!(server.wait(SOON), 1);
     assert!(
         start.elapsed() < Duration::from_secs(5),
@@ -125,6 +130,28 @@ fn a_second_signal_cuts() {
         start.elapsed()
     );
     assert!(!server.file("up").exists());
+}
+
+/// As timeout(1) does it, and Ctrl-C where a supervisor passes it on.
+#[test]
+fn two_signals_at_once_are_one() {
+    let mut server = Server::start(Options::new());
+    let mut peer = Peer::hello(server.addr());
+    let bytes = random_bytes(8, 3 * MIB);
+    let put = half_an_upload(&mut peer, "up", &bytes);
+    let mut idle = Peer::hello(server.addr());
+    server.terminate();
+    server.signal(Signal::INT);
+    idle.is_closed();
+    eventually("it has heard both", SOON, || {
+        server.log().matches("\"signal\":").count() == 2
+    });
+    for chunk in bytes[bytes.len() / 2..].chunks(MIB) {
+        peer.send(&json!({"id": put}), chunk);
+    }
+    peer.send(&json!({"id": put, "fin": true}), b"");
+    assert_eq!(peer.rest(put).0["sha256"], sha256(&bytes));
+    assert_eq!(server.wait(SOON), 0);
 }
 
 #[test]

@@ -41,8 +41,8 @@ pub(super) fn command() -> Command {
             .long_about(
                 "The muxftp server: many verified transfers at once, over one port.\n\n\
                  Prints `listening on ADDR` on standard output when it is ready; the log goes to standard error. SIGTERM or SIGINT \
-                 lets transfers finish and ends it with 0; a second signal cuts them and ends it with 1. SIGHUP reads the \
-                 configuration again. A flag goes before its environment variable, and this before the file.",
+                 lets transfers finish and ends it with 0; another signal, a second later or more, cuts them and ends it with 1. \
+                 SIGHUP reads the configuration again. A flag goes before its environment variable, and this before the file.",
             )
             .max_term_width(110)
             .args_conflicts_with_subcommands(true)

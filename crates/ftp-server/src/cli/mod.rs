@@ -36,7 +36,7 @@ use crate::server::{Bound, Ended, Server};
 
 /// Stopped in order: everything under way was finished, or its time was up.
 const OK: u8 = 0;
-/// It could not start, it broke, or it was cut by a second signal.
+/// It could not start, it broke, or it was cut by another signal.
 const FAILED: u8 = 1;
 /// The command line or the environment is wrong.
 const USAGE: u8 = 2;
