@@ -33,6 +33,7 @@ fn every_state_can_be_interrupted() {
         "openfailed",
         "eof",
         "drain",
+        "cut",
         "wait 1000",
     ];
     let mut played = 0;

@@ -2,6 +2,7 @@
 
 use std::io::{BufRead, BufReader, Read, Write};
 use std::net::{SocketAddr, TcpStream};
+use std::time::Duration;
 
 use ftp_tests::{SOON, Server, eventually};
 
@@ -37,6 +38,15 @@ impl Control {
     pub(crate) fn say(&mut self, line: &str) {
         let line = format!("{line}\r\n");
         self.stream.get_mut().write_all(line.as_bytes()).unwrap();
+    }
+
+    /// Sends what the socket takes now; whether that was all.
+    pub(crate) fn try_say(&mut self, text: &str) -> bool {
+        let stream = self.stream.get_mut();
+        stream
+            .set_write_timeout(Some(Duration::from_millis(200)))
+            .unwrap();
+        stream.write_all(text.as_bytes()).is_ok()
     }
 
     /// The next reply's last line; empty at the end of the stream.

@@ -1,10 +1,14 @@
 //! Users over standard FTP: who gets in, and what each may do.
 
 use std::fs;
+use std::io::Read as _;
+use std::net::TcpStream;
 use std::path::PathBuf;
+use std::time::{Duration, Instant};
 
 use ftp_tests::users::{self, PASSWORD};
-use ftp_tests::{Options, Scratch, Server};
+use ftp_tests::{Options, SOON, Scratch, Server, eventually};
+use rustix::process::Signal;
 
 use super::control::Control;
 use super::place::{COVERS, Cover, curl, curl_succeeds, have, run, server};
@@ -90,6 +94,70 @@ fn each_has_a_folder_and_rights_of_their_own() {
         log_in(&server, "anna").expect("SIZE part", "213"),
         "213 5\r\n"
     );
+}
+
+/// Reads to the end of the connection, which is to be within `most`.
+fn last_words(control: &mut Control, since: Instant, most: Duration) -> Vec<String> {
+    let mut words = Vec::new();
+    loop {
+        let line = control.reply();
+        if line.is_empty() {
+            assert!(since.elapsed() < most, "{:?}: {words:?}", since.elapsed());
+            return words;
+        }
+        words.push(line[..3].to_owned());
+    }
+}
+
+#[test]
+fn who_is_cut_hears_so() {
+    let home = Scratch::new("ftp-cut");
+    let server = with_users(&home);
+    home.file("anna/large", 1, 64 << 20);
+    let mut idle = log_in(&server, "anna");
+    let mut downloading = log_in(&server, "anna");
+    let address = downloading.passive();
+    downloading.say("RETR large");
+    let mut data = TcpStream::connect(address).unwrap();
+    assert!(downloading.reply().starts_with("150"));
+    // What is unread makes a reset of a close that does not wait.
+    for _ in 0..100 {
+        downloading.say("PWD");
+    }
+    // Nothing of what it asked for is read.
+    let mut deaf = log_in(&server, "anna");
+    while deaf.try_say(&"STAT\r\n".repeat(1000)) {}
+    let file = home.join("users.toml");
+    let text = fs::read_to_string(&file).unwrap();
+    let rolf = text.rfind("[[user]]").unwrap();
+    fs::write(&file, &text[rolf..]).unwrap();
+    let asked = Instant::now();
+    server.signal(Signal::HUP);
+    let soon = Duration::from_secs(2);
+    assert_eq!(last_words(&mut idle, asked, soon), ["421"]);
+    assert_eq!(last_words(&mut downloading, asked, soon), ["426", "421"]);
+    data.read_to_end(&mut Vec::new()).unwrap_err();
+    eventually("all are gone", soon, || {
+        server
+            .log()
+            .matches("may not be logged in any more")
+            .count()
+            == 3
+    });
+}
+
+#[test]
+fn who_is_cut_at_the_end_of_the_drain_hears_so() {
+    let mut server = server(&["--drain-timeout", "1"]);
+    let mut control = Control::enter(&server);
+    let address = control.passive();
+    control.say("STOR f");
+    let _data = TcpStream::connect(address).unwrap();
+    assert!(control.reply().starts_with("150"));
+    let asked = Instant::now();
+    server.terminate();
+    assert_eq!(last_words(&mut control, asked, SOON), ["421"]);
+    assert_eq!(server.wait(SOON), 0);
 }
 
 #[test]

@@ -199,6 +199,7 @@ impl Play {
                     channel: control,
                     why: "lost".into(),
                 }),
+                4 => self.tell(Input::Cut { why: "cut".into() }),
                 _ => self.text(b"\r\n"),
             },
         }

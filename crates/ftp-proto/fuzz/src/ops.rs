@@ -213,6 +213,7 @@ impl Play {
                 4 => self.tell(Input::Eof {
                     channel: Channel::DATA,
                 }),
+                7 => self.tell(Input::Cut { why: "cut".into() }),
                 5 if self.users.is_some() => self.find_out(source),
                 6 if self.users.is_some() => {
                     let head = LOGINS[usize::from(source.byte()) % LOGINS.len()];

@@ -38,7 +38,7 @@ impl Native {
                 channel,
                 user: Some(user),
             } if channel == Channel::CONTROL => self.admit(user),
-            // The control channel is open from the start, and this dialect has no other.
+            // The control channel is open from the start, and this dialect has no other. Of a cut the loss tells enough.
             Input::Opened { .. }
             | Input::Payload { .. }
             | Input::Sent { .. }
@@ -47,7 +47,8 @@ impl Native {
             | Input::Secured { .. }
             | Input::Listening { .. }
             | Input::OpenFailed { .. }
-            | Input::Closed { .. } => {}
+            | Input::Closed { .. }
+            | Input::Cut { .. } => {}
         }
         0
     }

@@ -112,6 +112,7 @@ impl Rfc959 {
             Input::Deadline => self.expire(now),
             Input::Times(times) => self.deadlines.retime(times),
             Input::Drain => self.phase.draining = true,
+            Input::Cut { why } => self.take_cut(&why, now),
             // Channels this dialect does not have, and what cannot happen on those it has.
             Input::Opened { .. }
             | Input::Secured { .. }
@@ -152,6 +153,18 @@ impl Rfc959 {
         if !self.phase.greeted || matches!(self.task, Task::Tls) {
             self.end(false, "the client has ended", now);
         }
+    }
+
+    /// Whoever waits for a reply hears why there is none.
+    fn take_cut(&mut self, why: &str, now: Instant) {
+        self.abort_transfer(now);
+        self.say_goodbye(why, now);
+    }
+
+    fn say_goodbye(&mut self, why: &str, now: Instant) {
+        self.cut_show();
+        self.fx.reply(&Reply::new(421, format!("Goodbye: {why}")));
+        self.end(true, why, now);
     }
 
     fn take_listening(&mut self, address: std::net::SocketAddr) {
@@ -215,8 +228,6 @@ impl Rfc959 {
             Some(Expired::Login) => "nobody logged in for too long",
             Some(Expired::Idle) => "nothing was asked for too long",
         };
-        self.cut_show();
-        self.fx.reply(&Reply::new(421, format!("Goodbye: {why}")));
-        self.end(true, why, now);
+        self.say_goodbye(why, now);
     }
 }

@@ -34,6 +34,8 @@
 //!     `Opened`, then `Secured`. A handshake that fails is `Lost`.
 //! 14. Under TLS `Eof` means close_notify; an end without it is `Lost`. In plain, `Eof` is all there is.
 //! 15. Urgent bytes of control stay in their place among the others (`SO_OOBINLINE`).
+//! 16. What [`Input::Cut`] makes the machine say before a `Close` after flush has a moment to get through, never more. A machine
+//!     that does not close then hears [`Input::Lost`]; so does, at once, one that has asked for `Close` before.
 //!
 //! What the machine keeps: bounded (every queue has its bound in [`Limits`](crate::Limits)), total (any input
 //! in any state is answered or ignored, never a panic), deterministic (same inputs, same actions).
@@ -183,6 +185,11 @@ pub enum Input {
     Times(Times),
     /// The server wants to stop: finish what is under way, begin nothing.
     Drain,
+    /// The shell breaks the session off: there is time for a last word on control, and for nothing else.
+    Cut {
+        /// Why, for people.
+        why: String,
+    },
 }
 
 /// What the shell is to do.

@@ -8,7 +8,7 @@
 //! > raw a\r\nb\xff             bytes as they are
 //! > data 192.0.2.7:40000       the data connection is there    > listening 192.0.2.1:50000
 //! > dataeof · datalost · closed · datasecured · openfailed · payload 3 · sent [3]
-//! > opened · secured [user] · eof · lost · drain · admitted u · refused · later 5
+//! > opened · secured [user] · eof · lost · drain · cut · admitted u · refused · later 5
 //! > done 1 created             a disk outcome                  > fault 2 io
 //! > wait 10                    seconds pass; a deadline is told > deadline
 //! < 220 ready                  a line of a reply                data < text       bytes of the data connection
@@ -180,6 +180,9 @@ impl Scene {
                 Input::Deadline
             }
             "drain" => Input::Drain,
+            "cut" => Input::Cut {
+                why: "you were removed".into(),
+            },
             _ if word.starts_with(|c: char| c.is_ascii_uppercase()) => {
                 return self.text(format!("{text}\r\n").as_bytes());
             }

@@ -466,7 +466,10 @@ impl Reactor {
         self.listeners.clear();
         self.clear_lobby();
         for key in self.sessions.keys() {
-            self.with_session(key, now, |session, context| session.cut(why, context));
+            self.with_session(key, now, |session, context| {
+                session.cut(why, context);
+                session.flush_last(context);
+            });
             self.close(key, now);
         }
         self.ended = Some(ended);

@@ -30,6 +30,8 @@ pub(super) struct Link {
     pub(super) opening: bool,
     /// The outbox is flushed and the end was sent: we wait for the peer's.
     pub(super) lingering: bool,
+    /// Its end may not take longer than this, whatever the peer does.
+    pub(super) until: Option<Instant>,
 }
 
 impl Link {
@@ -43,6 +45,7 @@ impl Link {
             bounded: false,
             opening: false,
             lingering: false,
+            until: None,
         }
     }
 
@@ -56,13 +59,12 @@ impl Link {
         if !self.conn.is_closing() {
             return None;
         }
-        Some(
-            self.progress
-                + if self.lingering {
-                    times.linger
-                } else {
-                    times.stall
-                },
-        )
+        let time = if self.lingering {
+            times.linger
+        } else {
+            times.stall
+        };
+        let at = self.progress + time;
+        Some(self.until.map_or(at, |until| until.min(at)))
     }
 }

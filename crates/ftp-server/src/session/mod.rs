@@ -45,6 +45,8 @@ const ROUNDS: usize = 16;
 /// A deadline that passes while the disk works for the session, or a bandwidth limit holds it up, is looked at again after
 /// this.
 const EXCUSE: Duration = Duration::from_secs(1);
+/// How long what is said at a cut may take to get through. Who may not be here any more is gone within a second.
+const LAST_WORD: Duration = Duration::from_millis(500);
 /// Channels of a session: control and data.
 const CHANNELS: usize = 2;
 
@@ -253,11 +255,30 @@ impl Session {
         self.tell(Input::Drain, ctx);
     }
 
-    /// Breaks the session off.
+    /// Breaks the session off. A machine that has a last word has [`LAST_WORD`] to bring it over.
     pub(crate) fn cut(&mut self, why: &str, ctx: &Context<'_>) {
+        let closes = |session: &mut Self| session.conn(Channel::CONTROL).map(|it| it.is_closing());
+        if closes(self) == Some(false) {
+            self.tell(Input::Cut { why: why.into() }, ctx);
+            if closes(self) == Some(true)
+                && let Some(link) = self.link(Channel::CONTROL)
+            {
+                link.until = Some(ctx.now + LAST_WORD);
+                return self.lose(Channel::DATA, why.to_owned(), ctx);
+            }
+        }
         for channel in [Channel::DATA, Channel::CONTROL] {
             self.lose(channel, why.to_owned(), ctx);
         }
+    }
+
+    /// Brings over what is said last, as far as the socket takes it at once: nobody drives this session any more.
+    pub(crate) fn flush_last(&mut self, ctx: &mut Context<'_>) {
+        let mut share = Share {
+            read: 0,
+            write: u64::MAX,
+        };
+        self.flush(Channel::CONTROL, &mut share, ctx);
     }
 
     /// Looks at the clock.
