@@ -6,8 +6,9 @@ use std::fmt;
 use std::path::{Path, PathBuf};
 use std::sync::{Arc, PoisonError, RwLock};
 
-use rustls::crypto::ring;
+use rustls::crypto::{CryptoProvider, ring};
 use rustls::pki_types::CertificateDer;
+use rustls::server::danger::ClientCertVerifier;
 use rustls::server::{ServerSessionMemoryCache, WebPkiClientVerifier};
 use rustls::{RootCertStore, ServerConfig, SupportedProtocolVersion, version};
 
@@ -136,6 +137,20 @@ impl fmt::Debug for Acceptor {
     }
 }
 
+/// Whether the files that are named can be used. Makes none, and reads none that is not named.
+///
+/// # Errors
+/// As [`Acceptor::new`].
+pub fn check(options: &ServerOptions) -> Result<(), Error> {
+    if let Some(file) = &options.client_ca {
+        verifier(file, Arc::new(ring::default_provider()))?;
+    }
+    match &options.files {
+        Some(_) => build(identity(options)?.0, options).map(|_| ()),
+        None => Ok(()),
+    }
+}
+
 fn identity(options: &ServerOptions) -> Result<(Identity, bool), Error> {
     match &options.files {
         Some((certificate, key)) => Ok((Identity::load(certificate, key)?, false)),
@@ -158,14 +173,7 @@ fn build(
         .map_err(Error::new)?;
     let builder = match &options.client_ca {
         None => builder.with_no_client_auth(),
-        Some(file) => {
-            let roots = Arc::new(roots(file)?);
-            let verifier = WebPkiClientVerifier::builder_with_provider(roots, provider)
-                .allow_unauthenticated()
-                .build()
-                .map_err(|error| Error::file(file, error))?;
-            builder.with_client_cert_verifier(verifier)
-        }
+        Some(file) => builder.with_client_cert_verifier(verifier(file, provider)?),
     };
     let mut config = builder
         .with_single_cert(identity.chain, identity.key)
@@ -178,6 +186,18 @@ fn build(
     // whoever was let in under the old one proves itself again.
     config.ticketer = ring::Ticketer::new().map_err(Error::new)?;
     Ok((Arc::new(config), fingerprint))
+}
+
+/// Believes whom the authorities in `file` vouch for.
+fn verifier(
+    file: &Path,
+    provider: Arc<CryptoProvider>,
+) -> Result<Arc<dyn ClientCertVerifier>, Error> {
+    let roots = Arc::new(roots(file)?);
+    WebPkiClientVerifier::builder_with_provider(roots, provider)
+        .allow_unauthenticated()
+        .build()
+        .map_err(|error| Error::file(file, error))
 }
 
 fn roots(file: &Path) -> Result<RootCertStore, Error> {

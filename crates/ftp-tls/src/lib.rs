@@ -9,11 +9,11 @@ mod fingerprint;
 mod identity;
 
 use std::fmt;
-use std::path::PathBuf;
+use std::path::{Path, PathBuf};
 
 pub use rustls;
 
-pub use acceptor::{Acceptor, Oldest, ServerOptions, UserOf};
+pub use acceptor::{Acceptor, Oldest, ServerOptions, UserOf, check};
 pub use engine::{Engine, NotTls, Socket};
 pub use fingerprint::{Fingerprint, common_name, is_self_signed, names};
 pub use identity::{Identity, certificates};
@@ -33,6 +33,12 @@ pub struct Error {
 }
 
 impl Error {
+    /// The file it is about, if it is about one.
+    #[must_use]
+    pub fn path(&self) -> Option<&Path> {
+        self.file.as_deref()
+    }
+
     fn new(why: impl fmt::Display) -> Self {
         Self {
             file: None,

@@ -14,7 +14,8 @@ use ftp_tests::certs::Authority;
 use ftp_tests::deadline::{SOON, eventually};
 use ftp_tests::files::{leftovers, sha256_of, tree};
 use ftp_tests::proxy::{Fault, Proxy, Way};
-use ftp_tests::{Client, Options, Scratch, Server};
+use ftp_tests::server::program;
+use ftp_tests::{Client, Options, Peer, Scratch, Server};
 
 /// A server that speaks TLS on loopback too, and its key's fingerprint.
 fn start(scratch: &Scratch, args: &[&str]) -> (Server, String) {
@@ -140,6 +141,75 @@ fn a_first_start_makes_a_key_and_the_next_finds_it() {
         Server::try_start(Options::new().args(["--tls-mode", "on", "--state-dir", &state]));
     let log = failed.err().unwrap().log;
     assert!(log.contains("tls-self-signed.pem"), "{log}");
+}
+
+/// Where nothing speaks TLS, too.
+#[test]
+fn files_that_are_named_are_looked_at() {
+    let scratch = Scratch::new("tls-named");
+    let (none, bad) = (scratch.join("none.pem"), scratch.join("bad.pem"));
+    fs::write(&bad, "nonsense").unwrap();
+    let authority = Authority::new();
+    let pem = authority.issue(scratch.path(), "server.pem", &["127.0.0.1"], (2020, 2100));
+    let other = authority.issue(scratch.path(), "other.pem", &["127.0.0.1"], (2020, 2100));
+    let ca = authority.file(scratch.path());
+    let [none, bad, pem, other, ca] =
+        [none, bad, pem, other, ca].map(|it| it.display().to_string());
+    for (args, setting, why) in [
+        (vec!["--tls-cert", &none], "--tls-cert", "No such file"),
+        (vec!["--tls-cert", &bad], "--tls-cert", "no certificate"),
+        (
+            vec!["--tls-cert", &pem, "--tls-key", &bad],
+            "--tls-key",
+            "no private key",
+        ),
+        (
+            vec!["--tls-cert", &pem, "--tls-key", &other],
+            "--tls-cert",
+            "",
+        ),
+        (
+            vec!["--tls-client-ca", &none],
+            "--tls-client-ca",
+            "No such file",
+        ),
+        (
+            vec!["--tls-mode", "off", "--tls-client-ca", &bad],
+            "--tls-client-ca",
+            "no certificate",
+        ),
+    ] {
+        let failed = Server::try_start(Options::new().args(&args)).err().unwrap();
+        assert_eq!(failed.status.unwrap().code(), Some(2), "{}", failed.log);
+        assert!(
+            failed.log.contains(&format!("{setting}: ")),
+            "{}",
+            failed.log
+        );
+        assert!(failed.log.contains(why), "{}", failed.log);
+        let checked = Command::new(program("ftp-server"))
+            .args(["check", "--root", "/"])
+            .args(&args)
+            .output()
+            .unwrap();
+        assert_eq!(checked.status.code(), Some(2), "{args:?}");
+    }
+    let warns = |args: &[&str]| {
+        let server = Server::start(Options::new().args(args));
+        drop(Peer::hello(server.addr()));
+        // By then everything from the start is written.
+        eventually("a line behind it", SOON, || {
+            server.log().contains("session ended")
+        });
+        server.log().matches("no address speaks TLS").count()
+    };
+    assert_eq!(warns(&["--tls-cert", &pem]), 1);
+    assert_eq!(warns(&["--tls-client-ca", &ca]), 1);
+    assert_eq!(
+        warns(&["--tls-cert", &pem, "--ftp-listen", "127.0.0.1:0"]),
+        0
+    );
+    assert_eq!(warns(&[]), 0);
 }
 
 #[test]

@@ -32,7 +32,7 @@ pub(super) fn command() -> Command {
         .long_about(
             "Reads flags, environment and file as a start would, and serves nothing. If all is well, prints every setting on standard \
              output, as a file could have it, with where it came from. If not, says what is wrong, with line and column, \
-             and ends with 2. It does not look whether the root is there or the address free.",
+             and ends with 2. It reads the files of users and of TLS, and does not look whether the root is there or the address free.",
         );
     with_settings(
         Command::new("ftp-server")

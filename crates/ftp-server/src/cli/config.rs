@@ -48,6 +48,10 @@ impl Config {
             origin: loaded.origins.get(name).cloned(),
             why,
         })?;
+        check_tls(&settings, &tls).map_err(|(name, why)| Problem {
+            origin: name.and_then(|name| loaded.origins.get(name).cloned()),
+            why,
+        })?;
         let users = users(&settings).map_err(|error| Problem {
             origin: loaded.origins.get("users").cloned(),
             why: error.to_string(),
@@ -230,6 +234,22 @@ fn tls(settings: &Settings) -> Result<TlsConfig, (&'static str, String)> {
         state: settings.state_dir.clone().unwrap_or_else(state_dir),
         client_ca: settings.tls_client_ca.clone(),
         oldest: settings.tls_min,
+    })
+}
+
+/// A file that is named is there for something: whoever comes to rely on it shall not learn later that it is no good. The setting that names it,
+/// and what is wrong; blocks for the files.
+fn check_tls(settings: &Settings, tls: &TlsConfig) -> Result<(), (Option<&'static str>, String)> {
+    tls.check().map_err(|error| {
+        let named = [
+            ("tls_cert", &settings.tls_cert),
+            ("tls_key", &settings.tls_key),
+            ("tls_client_ca", &settings.tls_client_ca),
+        ];
+        let named = named
+            .iter()
+            .find(|(_, file)| file.as_deref() == error.path());
+        (named.map(|(name, _)| *name), error.to_string())
     })
 }
 

@@ -1,14 +1,18 @@
 //! What comes out of what was typed, through the whole of it.
 
 use super::*;
+use crate::cli::layers::Sources;
 use crate::cli::{args, decide};
 
-fn config(args: &[&str]) -> Result<Config, String> {
+fn sources(args: &[&str]) -> Result<Sources, String> {
     let args = [&["ftp-server"], args].concat();
     let matches = args::command().try_get_matches_from(args);
     let matches = matches.map_err(|error| error.to_string())?;
-    let (_, sources) = args::sources(&matches, |_| None);
-    match decide(&sources) {
+    Ok(args::sources(&matches, |_| None).1)
+}
+
+fn config(args: &[&str]) -> Result<Config, String> {
+    match decide(&sources(args)?) {
         Ok((_, config)) => Ok(config),
         Err(problems) => Err(problems
             .iter()
@@ -214,18 +218,14 @@ fn what_is_said_of_tls_together() {
         config(&["--tls-mode", "off"]).is_ok(),
         "loopback needs no words"
     );
-    let server = with(&[
-        "--tls-mode",
-        "on",
-        "--tls-min",
-        "1.2",
-        "--tls-cert",
-        "c.pem",
-    ])
-    .unwrap();
+    let server = with(&["--tls-mode", "on", "--tls-min", "1.2"]).unwrap();
     assert!(server.listen.iter().all(|it| server.tls.covers(it)));
-    assert_eq!(server.tls.files, Some(("c.pem".into(), "c.pem".into())));
     assert_eq!(server.tls.oldest, Oldest::Tls12);
+    // One file may hold both.
+    let Loaded { mut settings, .. } = decide(&sources(&[]).unwrap()).unwrap().0;
+    settings.tls_cert = Some("c.pem".into());
+    let files = tls(&settings).unwrap().files;
+    assert_eq!(files, Some(("c.pem".into(), "c.pem".into())));
     let error = with(&["--tls-key", "k.pem"]).unwrap_err();
     assert!(error.contains("--tls-cert"), "{error}");
 }

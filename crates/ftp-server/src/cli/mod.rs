@@ -94,6 +94,12 @@ fn serve(config: &Config, mut reload: Reload, log: &mut Log) -> Result<u8, Strin
     let signals = signals.watch(server.handle(), reload).map_err(no_signals)?;
     config.log(server.local_addrs());
     introduce(&server);
+    if server.certificate().is_none() && config.server.tls.names_files() {
+        tracing::warn!(
+            "the files of tls-cert, tls-key and tls-client-ca are not used: no address speaks TLS. On this machine's own addresses it is spoken with \
+             tls-mode on; for standard FTP it takes a certificate (tls-cert) and no tls-mode off"
+        );
+    }
     announce(server.local_addrs());
     let ended = server.run();
     signals.stop();

@@ -49,6 +49,20 @@ impl TlsConfig {
         }
     }
 
+    /// Whether the files that are named can be used, be anything in need of them or not. Blocks for them.
+    ///
+    /// # Errors
+    /// Says which file cannot be used, and why.
+    pub fn check(&self) -> Result<(), Error> {
+        ftp_tls::check(&self.options(&[], &[ALPN_NATIVE]))
+    }
+
+    /// Whether any file is named.
+    #[must_use]
+    pub fn names_files(&self) -> bool {
+        self.files.is_some() || self.client_ca.is_some()
+    }
+
     /// From what an [`Acceptor`] of these protocols is made.
     fn options(&self, listen: &[SocketAddr], alpn: &[&[u8]]) -> ServerOptions {
         let mut names = vec!["localhost".to_owned()];
