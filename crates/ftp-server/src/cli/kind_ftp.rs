@@ -1,7 +1,7 @@
 //! Kinds of values that only standard FTP has. Pure.
 
 use std::ffi::OsStr;
-use std::net::SocketAddr;
+use std::net::{IpAddr, SocketAddr};
 use std::ops::RangeInclusive;
 
 use super::kind::{Addresses, Form, Kind, Shape, quoted};
@@ -82,7 +82,8 @@ impl Form for Masquerades {
         "ADDRESS"
     }
     fn allowed(&self) -> String {
-        "auto, an address or a name, or one of them for a network, such as 10.0.0.0/8=auto,"
+        "auto, an IPv4 address (PASV, which tells it, knows no other) or a name, or one of them for a network, such as \
+         10.0.0.0/8=auto,"
             .to_owned()
     }
     fn shape(&self) -> Shape {
@@ -123,8 +124,12 @@ fn told_as(text: &str) -> Option<Told> {
     if text == "auto" {
         return Some(Told::Auto);
     }
-    if let Ok(ip) = text.parse() {
-        return Some(Told::Address(ip));
+    if let Ok(ip) = text.parse::<IpAddr>() {
+        return match ip.to_canonical() {
+            IpAddr::V4(ip) => Some(Told::Address(ip)),
+            // PASV cannot tell it, and whom EPSV tells a port knows the address.
+            IpAddr::V6(_) => None,
+        };
     }
     let fits = |c: char| c.is_ascii_alphanumeric() || c == '-' || c == '.';
     // Four numbers with dots would be a mistyped address.
@@ -165,6 +170,12 @@ mod tests {
         for wrong in ["", "203.0.113.300", "10.0.0.0/40=auto", "x=auto", "a b"] {
             assert_eq!(Masquerades.read(OsStr::new(wrong)), None, "{wrong:?}");
         }
+        for six in ["::1", "2001:db8::/32=2001:db8::1", "192.0.2.1,::1"] {
+            assert_eq!(Masquerades.read(OsStr::new(six)), None, "{six:?}");
+        }
+        assert!(Masquerades.allowed().contains("an IPv4 address (PASV"));
+        let mapped = Masquerades.read(OsStr::new("::ffff:192.0.2.1")).unwrap();
+        assert_eq!(Masquerades.show(&mapped), r#"["192.0.2.1"]"#);
     }
 
     #[test]

@@ -229,7 +229,7 @@ settings! {
     ftps_listen: Vec<SocketAddr> = MaybeAddresses, "none", Restart;
     /// The ports for FTP's data connections, to be opened in a firewall: `50000-50999`; `any`: whichever is free.
     ftp_passive_ports: Option<RangeInclusive<u16>> = PortRange, "any", Restart;
-    /// The address that clients of FTP are told for data connections: `auto`, the one at which they reached the server; an address, or a
+    /// The address that clients of FTP are told for data connections: `auto`, the one at which they reached the server; an IPv4 address, or a
     /// name that is looked up at the start. `NETWORK=ADDRESS`, besides, is for the clients of a network: `10.0.0.0/8=auto`.
     ftp_masquerade: Vec<Masquerade> = Masquerades, "auto", Restart;
     /// Connect to clients of FTP that ask for it (`PORT`, `EPRT`).

@@ -1,7 +1,7 @@
 //! Standard FTP: where it is listened for, how its sessions come to data connections, and what its machines begin with.
 
 use std::fmt;
-use std::net::{IpAddr, SocketAddr, ToSocketAddrs};
+use std::net::{IpAddr, Ipv4Addr, SocketAddr, ToSocketAddrs};
 use std::ops::RangeInclusive;
 use std::sync::Arc;
 use std::time::Instant;
@@ -78,7 +78,7 @@ pub enum Told {
     /// The one at which the client reached us.
     Auto,
     /// This one.
-    Address(IpAddr),
+    Address(Ipv4Addr),
     /// What this name stands for when the server starts.
     Name(String),
 }
@@ -88,7 +88,7 @@ impl Told {
     fn resolve(&self) -> Result<Option<IpAddr>, String> {
         match self {
             Self::Auto => Ok(None),
-            Self::Address(ip) => Ok(Some(*ip)),
+            Self::Address(ip) => Ok(Some(IpAddr::V4(*ip))),
             Self::Name(name) => {
                 let found = (name.as_str(), 0).to_socket_addrs();
                 let found = found.map_err(|error| format!("{name}: {error}"))?;
