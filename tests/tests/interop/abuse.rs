@@ -52,21 +52,21 @@ fn active_mode_can_be_switched_off() {
     let here = TcpListener::bind("127.0.0.1:0").unwrap();
     here.set_nonblocking(true).unwrap();
     let port = here.local_addr().unwrap().port();
-    control.expect(&format!("EPRT |1|127.0.0.1|{port}|"), "200");
-    control.say("RETR file");
-    let first = control.reply();
-    let last = if first.starts_with("150") {
-        control.reply()
-    } else {
-        first
-    };
-    assert!(last.starts_with("425"), "{last:?}");
+    let (high, low) = (port >> 8, port & 255);
+    for line in [
+        format!("EPRT |1|127.0.0.1|{port}|"),
+        format!("PORT 127,0,0,1,{high},{low}"),
+    ] {
+        let refused = control.expect(&line, "500");
+        assert!(refused.contains("use EPSV or PASV"), "{refused}");
+    }
+    control.expect("RETR file", "425");
     let visit = here.accept().map(|(_, from)| from);
     let nobody = visit
         .as_ref()
         .is_err_and(|error| error.kind() == ErrorKind::WouldBlock);
     assert!(nobody, "{visit:?}");
-    control.expect("NOOP", "200");
+    assert_eq!(control.get("file").len(), 10);
 }
 
 #[test]

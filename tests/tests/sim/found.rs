@@ -53,6 +53,7 @@ impl Found {
             standard: Arc::new(rfc959::Config {
                 limits: limits.clone(),
                 server,
+                active: true,
                 digesting: ftp_proto::session::Digesting::Upload,
                 login: true,
                 tls: offered,

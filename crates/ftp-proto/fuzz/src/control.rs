@@ -58,6 +58,7 @@ impl Control {
             implicit_tls: false,
             data_tls: Security::Off,
             read_only: false,
+            active: true,
             digesting: Digesting::Upload,
         };
         let mut control = Self {

@@ -122,6 +122,7 @@ fn play(bytes: &[u8], now: Instant) -> Vec<String> {
         },
         read_only: settings & 96 == 96,
         // It changes what is asked of the disk, and nothing else.
+        active: true,
         digesting: Digesting::Upload,
     };
     let mut play = Play {

@@ -121,6 +121,10 @@ impl Rfc959 {
         if self.settings.epsv_all && verb != Meet::Epsv {
             return Err(Reply::new(503, "After EPSV ALL there is only EPSV"));
         }
+        if matches!(verb, Meet::Port | Meet::Eprt) && !self.fx.config.active {
+            let words = "This server connects to no client; use EPSV or PASV";
+            return Err(Reply::new(500, words));
+        }
         let malformed = || Reply::new(501, "PORT wants h1,h2,h3,h4,p1,p2");
         match verb {
             Meet::Port => self.meet_at(ports::parse_port(word).ok_or_else(malformed)?),

@@ -84,6 +84,8 @@ pub struct Config {
     pub data_tls: Security,
     /// Refuse whatever changes the disk.
     pub read_only: bool,
+    /// The server connects to clients that ask for it.
+    pub active: bool,
     /// When the SHA-256 of an upload is taken.
     pub digesting: Digesting,
 }

@@ -75,6 +75,7 @@ impl Scene {
             implicit_tls: false,
             data_tls: Security::Offered,
             read_only: false,
+            active: true,
             digesting: Digesting::Upload,
         };
         let mut deaf = false;
@@ -392,6 +393,7 @@ fn set(config: &mut Config, setting: &str) {
         "read_only" => config.read_only = true,
         "unhurried" => config.digesting = Digesting::Unhurried,
         "on_demand" => config.digesting = Digesting::OnDemand,
+        "passive" => config.active = false,
         "implicit" => config.implicit_tls = true,
         "tls" => config.tls = security(value),
         "data_tls" => config.data_tls = security(value),

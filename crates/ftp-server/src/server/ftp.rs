@@ -134,7 +134,6 @@ impl FtpConfig {
             },
             told_to: Vec::new(),
             told: None,
-            active: self.active,
         };
         for masquerade in &self.masquerade {
             let told = masquerade.told.resolve()?;

@@ -76,6 +76,7 @@ impl Current {
                 implicit_tls: false,
                 data_tls: rfc959::Security::Off,
                 read_only: config.read_only,
+                active: config.ftp.active,
                 digesting: config.ftp.digesting,
             },
         }

@@ -27,8 +27,6 @@ pub(crate) struct SecondRules {
     pub(crate) told_to: Vec<(IpNet, Option<IpAddr>)>,
     /// What all others are told.
     pub(crate) told: Option<IpAddr>,
-    /// Whether we connect to peers.
-    pub(crate) active: bool,
 }
 
 impl SecondRules {
@@ -153,12 +151,7 @@ impl Session {
         ctx: &Context<'_>,
     ) -> io::Result<()> {
         let from = self.own_ip()?;
-        let second = self.second.as_ref().ok_or_else(no_second)?;
-        if !second.rules.active {
-            return Err(io::Error::other(
-                "this server connects to nobody; use EPSV or PASV",
-            ));
-        }
+        self.second.as_ref().ok_or_else(no_second)?;
         // A socket of our own family, whichever way the address was written.
         let mut conn = Conn::connect(from, SocketAddr::new(like(from, to.ip()), to.port()))?;
         ctx.spare(conn.source())?;
@@ -333,7 +326,6 @@ mod tests {
                 ("10.0.0.0/8".parse().unwrap(), "10.9.9.9".parse().ok()),
             ],
             told: "203.0.113.5".parse().ok(),
-            active: true,
         };
         let ours = "10.1.2.3:5000".parse().unwrap();
         let told = |peer: &str| rules.told(ours, peer.parse().unwrap()).to_string();
