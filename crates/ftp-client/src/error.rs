@@ -148,7 +148,7 @@ impl Error {
             }
             Self::TimedOut(_) => Some("try again, or allow more with --timeout SECONDS"),
             Self::Integrity(_) => Some("nothing was kept; try again"),
-            Self::Protocol(_) => Some("is that port a muxftp server?"),
+            Self::Protocol(_) => Some("--server HOST:PORT names a muxftp server, by its --listen"),
             Self::Changed(_) => Some("try again when nobody writes to it"),
             Self::Remote(body) if body.code == Code::NotEmpty => {
                 Some("-r removes a folder with all in it")

@@ -184,6 +184,32 @@ fn a_planted_link_is_not_followed() {
 }
 
 #[test]
+fn a_server_of_another_kind_is_told_as_such() {
+    let scratch = Scratch::new("rogue-other");
+    for (greeting, speaks) in [
+        (
+            "220 files.example ready\r\n",
+            "it speaks FTP: use curl or lftp",
+        ),
+        ("HTTP/1.1 400 Bad Request\r\n\r\n", "it speaks HTTP"),
+        ("SSH-2.0-OpenSSH_9.2\r\n", "it speaks SSH"),
+    ] {
+        let rogue = Rogue::start(move |peer| {
+            let _ = peer.try_raw(greeting.as_bytes());
+            while peer.frame().is_some() {}
+        });
+        let ran = run(&rogue, &scratch, &["ls"]);
+        assert_eq!(ran.code, 14, "{ran:?}");
+        assert!(ran.stderr.contains("is no muxftp server"), "{ran:?}");
+        assert!(
+            ran.stderr.contains(greeting.lines().next().unwrap()),
+            "{ran:?}"
+        );
+        assert!(ran.stderr.contains(speaks), "{ran:?}");
+    }
+}
+
+#[test]
 fn broken_frames_end_the_run() {
     let scratch = Scratch::new("rogue-frames");
     for (what, bytes) in [

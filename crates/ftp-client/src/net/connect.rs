@@ -32,6 +32,11 @@ pub(crate) fn address(server: &str) -> Result<(String, u16)> {
         .iter()
         .find_map(|scheme| server.strip_prefix(scheme))
         .map_or(server, |rest| rest.trim_end_matches('/'));
+    if let Some((scheme, _)) = server.split_once("://") {
+        return Err(wrong(&format!(
+            "there is no scheme {scheme:?} here: write {SECURE}HOST:PORT (TLS), {PLAIN}HOST:PORT, or HOST:PORT alone"
+        )));
+    }
     let (host, port) = if let Some(rest) = server.strip_prefix('[') {
         let (host, rest) = rest
             .split_once(']')
@@ -266,6 +271,10 @@ mod tests {
         }
         for text in ["", ":1", "a:", "a:b", "a:65536", "[::1", "[::1]x", "[]:1"] {
             assert!(matches!(address(text), Err(Error::Usage(_))), "{text}");
+        }
+        for text in ["http://a.example", "ftp://a:21/", "muxftp://http://a"] {
+            let error = address(text).unwrap_err().to_string();
+            assert!(error.contains("muxftps://HOST:PORT"), "{text}: {error}");
         }
     }
 

@@ -5,6 +5,7 @@ mod connect;
 mod inbox;
 mod login;
 mod outbox;
+mod stranger;
 mod tls;
 mod transport;
 mod trust;

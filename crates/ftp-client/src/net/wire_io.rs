@@ -13,6 +13,7 @@ use rustix::event::{PollFd, PollFlags, poll};
 use super::block::Block;
 use super::inbox::{INBOX_BYTES, Inbox};
 use super::outbox::Outbox;
+use super::stranger;
 use super::tls::is_refusal;
 use super::transport::Transport;
 use crate::cancel::{Cancel, timespec};
@@ -54,6 +55,8 @@ pub(crate) struct Wire {
     refused: bool,
     /// Payload comes in large pieces: read heads alone, so that payload is not copied.
     bulk: bool,
+    /// It has sent a frame: it is a server of ours.
+    known: bool,
 }
 
 impl Wire {
@@ -68,6 +71,7 @@ impl Wire {
             broken: None,
             refused: false,
             bulk: false,
+            known: false,
         }
     }
 
@@ -226,13 +230,21 @@ impl Wire {
     fn parse(&mut self) -> Result<Option<ReplyHead>> {
         match frame::split(self.inbox.pending(), HEADER_BYTES) {
             Split::NeedMore => Ok(None),
-            Split::BadLength(len) => Err(Error::Protocol(format!(
-                "the server sent a header of {len} bytes; {HEADER_BYTES} is the most"
-            ))),
+            Split::BadLength(len) => {
+                let stranger = stranger::recognise(self.inbox.pending());
+                Err(Error::Protocol(
+                    stranger.filter(|_| !self.known).unwrap_or_else(|| {
+                        format!(
+                            "the server sent a header of {len} bytes; {HEADER_BYTES} is the most"
+                        )
+                    }),
+                ))
+            }
             Split::Head { json, consumed } => {
                 let head = frame::decode(json)
                     .map_err(|error| Error::Protocol(format!("the server's answer: {error}")))?;
                 self.inbox.consume(consumed);
+                self.known = true;
                 Ok(Some(head))
             }
         }
