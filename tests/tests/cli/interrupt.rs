@@ -1,6 +1,7 @@
 //! Ctrl-C and SIGTERM: the old file stays, the partial is kept, and the client says how to go on.
 
 use std::fs;
+use std::process::Command;
 use std::time::{Duration, Instant};
 
 use ftp_tests::client::finish;
@@ -134,6 +135,40 @@ fn a_second_signal_cuts_at_once() {
         start.elapsed()
     );
     assert!(!scratch.join("f").exists());
+}
+
+/// Whatever ends it where a password is asked for, the terminal shows again what is typed.
+#[test]
+fn a_signal_at_the_password_ends_it_and_the_terminal_is_as_it_was() {
+    let server = server();
+    let addr = server.addr();
+    let home = Scratch::new("int-password");
+    let pid = home.join("pid");
+    let line = format!(
+        "sh -c 'echo $$ > {}; exec {} -s {addr} -u anna ls'; echo ended $?; stty -a",
+        pid.display(),
+        program("ftp-client").display(),
+    );
+    for (signal, code) in [("INT", 130), ("TERM", 143), ("HUP", 143)] {
+        let Some(mut terminal) = Terminal::start(&line, &[("XDG_CONFIG_HOME", home.path())]) else {
+            println!("skipped: there is no script(1) to make a terminal");
+            return;
+        };
+        terminal.press(&format!("Password of anna at {addr}: "), "");
+        let pid = fs::read_to_string(&pid).unwrap();
+        let kill = Command::new("kill")
+            .args(["-s", signal, pid.trim()])
+            .status();
+        assert!(kill.unwrap().success());
+        let (_, shown) = terminal.end();
+        for words in [
+            &format!("ended {code}"),
+            "ftp-client: interrupted",
+            " echo ",
+        ] {
+            assert!(shown.contains(words), "{signal}: {shown}");
+        }
+    }
 }
 
 #[test]

@@ -4,6 +4,7 @@ use std::io;
 use std::process::ExitCode;
 
 use ftp_proto::wire::Code;
+use signal_hook::consts::{SIGHUP, SIGTERM};
 
 use crate::error::Error;
 use crate::transfer::Summary;
@@ -44,7 +45,7 @@ pub enum Exit {
     Protocol = 14,
     /// Ctrl-C.
     Interrupted = 130,
-    /// SIGTERM.
+    /// SIGTERM or SIGHUP.
     Terminated = 143,
 }
 
@@ -58,7 +59,7 @@ Exit codes:
     4  local file                       12  exists already
     5  cannot reach the server          13  no space or quota
     6  not logged in                    14  protocol
-    7  denied                          130/143  interrupted by Ctrl-C / SIGTERM
+    7  denied                          130/143  interrupted by Ctrl-C / SIGTERM, SIGHUP
   If nothing succeeded the worst failure decides.";
 
 /// From the worst down; what is not here cannot be a failure's.
@@ -93,7 +94,7 @@ impl Exit {
             Error::TimedOut(_) => Self::TimedOut,
             Error::Integrity(_) => Self::Integrity,
             Error::Protocol(_) => Self::Protocol,
-            Error::Interrupted(signal_hook::consts::SIGTERM) => Self::Terminated,
+            Error::Interrupted(SIGTERM | SIGHUP) => Self::Terminated,
             Error::Interrupted(_) => Self::Interrupted,
             Error::OutputClosed => Self::Ok,
         }
@@ -216,6 +217,7 @@ mod tests {
             (remote(Code::Io), 1),
             (Error::Interrupted(2), 130),
             (Error::Interrupted(15), 143),
+            (Error::Interrupted(1), 143),
             (Error::OutputClosed, 0),
         ] {
             assert_eq!(Exit::of(&error).code(), code, "{error}");

@@ -123,7 +123,7 @@ fn log_in(scene: &mut Scene, args: &Args) -> Result<()> {
         return Ok(());
     }
     let options = &mut scene.config.options;
-    options.login = password::login(&args.common, &options.server)?;
+    options.login = password::login(&args.common, &options.server, &scene.cancel)?;
     if options.login.is_some() {
         password::leave_no_core();
     }

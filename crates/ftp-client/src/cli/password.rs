@@ -13,7 +13,7 @@ use super::credentials::Credentials;
 use super::home;
 use super::question;
 use crate::cancel::Cancel;
-use crate::error::{Error, Result, plain};
+use crate::error::{Error, Result};
 use crate::net::{Login, address, label};
 use crate::text;
 
@@ -39,12 +39,12 @@ struct Sources<'a> {
 /// # Errors
 /// [`Error::Usage`] if a user is named and no password can be had; [`Error::Local`] for files that cannot be
 /// read, or that others may open.
-pub(super) fn login(common: &Common, server: &str) -> Result<Option<Login>> {
+pub(super) fn login(common: &Common, server: &str, cancel: &Cancel) -> Result<Option<Login>> {
     let sources = Sources {
         file: common.password_file.clone(),
         variable: std::env::var_os(VARIABLE),
         credentials: home::folder().map(|folder| Credentials::new(folder.join("credentials.toml"))),
-        ask: &|question| ask(common, question),
+        ask: &|question| ask(common, question, cancel),
     };
     let found = find(&sources, common.user.as_deref(), &name_of(server)?)?;
     let Some((user, password)) = found else {
@@ -67,7 +67,7 @@ pub(super) fn first_login(common: &Common, server: &str, cancel: &Cancel) -> Res
         file: common.password_file.clone(),
         variable: std::env::var_os(VARIABLE),
         credentials: None,
-        ask: &|question| ask(common, question),
+        ask: &|question| ask(common, question, cancel),
     };
     let password = of_user(&sources, &user, &name_of(server)?)?;
     let login = Login::new(user, password.bytes())?;
@@ -144,20 +144,11 @@ fn first_line(path: &Path) -> Result<Secret> {
 }
 
 /// Asks at the terminal, without echo; `None` if there is none.
-fn ask(common: &Common, question: &str) -> Result<Option<Secret>> {
+fn ask(common: &Common, question: &str, cancel: &Cancel) -> Result<Option<Secret>> {
     if common.json || !io::stderr().is_terminal() {
         return Ok(None);
     }
-    match rpassword::prompt_password(question) {
-        Ok(typed) => Ok(Some(Secret::new(typed.into_bytes()))),
-        Err(error) if error.kind() == io::ErrorKind::Interrupted => {
-            Err(Error::Interrupted(signal_hook::consts::SIGINT))
-        }
-        Err(error) => Err(Error::Usage(format!(
-            "no password could be asked for: {}",
-            plain(&error)
-        ))),
-    }
+    question::ask_hidden(question, cancel).map(Some)
 }
 
 fn ask_name(common: &Common, server: &str, cancel: &Cancel) -> Result<String> {
