@@ -86,7 +86,10 @@ impl Rfc959 {
             }
             Verb::Enter(verb) => Ok(self.begin_entering(verb, argument)),
             Verb::Meet(verb) => self.begin_meeting(verb, argument),
-            Verb::Move(verb) => self.begin_moving(verb, argument, now),
+            Verb::Move(verb) => self.begin_moving(verb, argument, now).inspect_err(|_| {
+                // No client waits for what will not come, and none takes its end for an empty file.
+                self.data.drop(&mut self.fx);
+            }),
             Verb::Name(verb) => self.begin_naming(verb, argument),
             Verb::Tell(verb) => Ok(Some(self.begin_telling(verb, argument))),
         };
@@ -216,6 +219,15 @@ impl Rfc959 {
         })
     }
 
+    /// The folder that `RMD` names. That of the root is no question of rights.
+    fn removable(&self, argument: Argument<'_>) -> Result<VPath, Reply> {
+        let path = self.path(argument, 550)?;
+        if path.is_root() {
+            return Err(Reply::new(550, "The root cannot be removed"));
+        }
+        Ok(path)
+    }
+
     fn begin_naming(&mut self, verb: Name, argument: Argument<'_>) -> Begun {
         let changes = matches!(
             verb,
@@ -252,7 +264,7 @@ impl Rfc959 {
                 self.mkd(path);
             }
             Name::Rmd => {
-                let path = self.path(argument, 550)?;
+                let path = self.removable(argument)?;
                 self.look(path.clone(), Step::Remove(path, Kind::Dir));
             }
             Name::Dele => {

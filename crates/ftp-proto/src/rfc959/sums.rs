@@ -104,7 +104,8 @@ impl Rfc959 {
 
 /// The answer to `HASH`: which bytes, and what they come to.
 pub(super) fn hashed(path: &VPath, hash: Hash, offset: u64, len: u64, hex: &str) -> Reply {
-    let last = offset.saturating_add(len).saturating_sub(1);
+    // The draft wants a last byte no less than the first, so that of no bytes there is one too.
+    let last = offset.saturating_add(len).saturating_sub(1).max(offset);
     let (name, path) = (hash.name(), folder::absolute(path));
     Reply::exact(213, format!("{name} {offset}-{last} {hex} {path}"))
 }
@@ -140,6 +141,18 @@ fn unquoted(argument: Argument<'_>) -> (Argument<'_>, Argument<'_>) {
 #[cfg(test)]
 mod tests {
     use super::*;
+
+    #[test]
+    fn the_last_byte_is_never_before_the_first() {
+        let path = VPath::parse("f").unwrap();
+        for (offset, len, range) in [(0, 0, "0-0"), (0, 1, "0-0"), (5, 0, "5-5"), (5, 3, "5-7")] {
+            let reply = hashed(&path, Hash::Sha256, offset, len, "c0ffee");
+            assert_eq!(
+                reply,
+                Reply::exact(213, format!("SHA-256 {range} c0ffee /f"))
+            );
+        }
+    }
 
     #[test]
     fn a_name_may_stand_in_quotes() {
