@@ -61,14 +61,14 @@ def of_goals(results):
 
 def summary(results):
     """One row a contest: ours with its cost, then every peer with its figure and how many times better ours is."""
-    head = ["work", "muxftp", "verified peers", "peers that check less"]
+    head = ["work", "muxftp", "verified peers", "peers that check less", "rounds"]
     rows = []
     for group in results.groups:
         if group.plot or group.name in ASIDE or not any(row.mine for row in group.good):
             continue
         peers = [row for row in group.good if not row.mine and not row.limit]
         cells = [against(group, [row for row in peers if row.strong == strong]) for strong in (True, False)]
-        rows.append([group.title, ours(group), *cells])
+        rows.append([group.title, ours(group), *cells, rounds(group)])
     return "\n".join(table.grid(head, rows, words=range(4))) + "\n" if rows else ""
 
 
@@ -82,6 +82,11 @@ def ours(group):
             text = f"**{text}**" + cost(row)
         found.append(f"{name}: {text}" if name else text)
     return "; ".join(found)
+
+
+def rounds(group):
+    """How often ours was measured: the peers as often, or less where they are slow."""
+    return str(max(len(row.rounds) for row in group.good if row.mine))
 
 
 def cost(row):
@@ -121,7 +126,7 @@ def growth(results):
 
 def glance(results):
     """README's table: ours, and the best of the peers of either kind."""
-    head = ["work", "muxftp", "best peer that verifies as much", "best peer that checks less"]
+    head = ["work", "muxftp", "best peer that verifies as much", "best peer that checks less", "rounds"]
     rows = []
     for group in results.groups:
         mine = next((row for row in group.good if row.ours), None)
@@ -130,9 +135,9 @@ def glance(results):
             continue
         best = [group.best(lambda row, strong=strong: row.strong == strong) for strong in (True, False)]
         cells = [against(group, [row] if row else []) for row in best]
-        name = mine.name.removeprefix("muxftp").strip()
+        name = mine.name.removeprefix("muxftp").strip(" ,")
         figure = f"**{table.number(mine.figure, group.digits)} {group.unit}**"
-        rows.append([group.title, f"{figure} {name}".strip(), *cells])
+        rows.append([group.title, f"{figure} {name}".strip(), *cells, rounds(group)])
     return "\n".join(table.grid(head, rows, words=range(4))) + "\n" if rows else ""
 
 
