@@ -20,7 +20,7 @@ pub trait Aside: Sync {
 }
 
 /// How a job's blocks are written.
-#[derive(Clone, Copy, Default)]
+#[derive(Clone, Copy)]
 pub(crate) struct Pace<'a> {
     /// Who may take their digest meanwhile.
     pub(crate) aside: Option<&'a dyn Aside>,

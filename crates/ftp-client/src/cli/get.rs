@@ -1,6 +1,5 @@
 //! `get`: what goes where, as cp would have it.
 
-use std::collections::HashMap;
 use std::ffi::{OsStr, OsString};
 use std::fs::OpenOptions;
 use std::path::{Path, PathBuf};
@@ -9,6 +8,7 @@ use ftp_proto::{Kind, VPath};
 
 use super::args::Get;
 use super::exit::Exit;
+use super::names::{self, Goal};
 use super::{Scene, cat, resume};
 use crate::client::Stat;
 use crate::download::GetOptions;
@@ -44,7 +44,7 @@ pub(super) fn run(scene: &Scene, args: &Get) -> Result<Exit> {
         .zip(stats)
         .map(|(remote, stat)| place(remote, &stat, &destination))
         .collect::<Result<Vec<_>>>()?;
-    check_names(&sources)?;
+    names::check(sources.iter().filter_map(goal), "nothing was fetched")?;
     let options = GetOptions {
         resume: !args.no_resume,
         sync: args.fsync,
@@ -154,27 +154,18 @@ fn place(remote: VPath, stat: &Result<Stat>, destination: &Destination) -> Resul
     })
 }
 
-/// Of two files with one name one would be lost, and chance would say which. Folders of one name become one, as with cp.
-fn check_names(sources: &[GetSource]) -> Result<()> {
-    let mut names: HashMap<&Path, (&VPath, bool)> = HashMap::new();
-    for source in sources {
-        let (path, is_folder) = match &source.local {
-            LocalTarget::Folder(path) => (path, true),
-            LocalTarget::File(path) => (path, false),
-            LocalTarget::Stream(_) | LocalTarget::Nothing => continue,
-        };
-        if let Some((other, was_folder)) = names.insert(path, (&source.remote, is_folder))
-            && *other != source.remote
-            && !(was_folder && is_folder)
-        {
-            return Err(Error::Usage(format!(
-                "{other} and {} would both become {}: nothing was fetched",
-                source.remote,
-                path.display()
-            )));
-        }
-    }
-    Ok(())
+/// What a source is to become; a stream has no name.
+fn goal(source: &GetSource) -> Option<Goal<'_>> {
+    let (path, is_folder) = match &source.local {
+        LocalTarget::Folder(path) => (path, true),
+        LocalTarget::File(path) => (path, false),
+        LocalTarget::Stream(_) | LocalTarget::Nothing => return None,
+    };
+    Some(Goal {
+        source: source.remote.as_str().into(),
+        name: path.to_string_lossy(),
+        is_folder,
+    })
 }
 
 /// A device or a FIFO that stands there is written into, never replaced.

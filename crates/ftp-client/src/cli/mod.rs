@@ -14,6 +14,7 @@ mod json;
 mod login;
 mod ls;
 mod manage;
+mod names;
 mod out;
 mod password;
 mod ping;

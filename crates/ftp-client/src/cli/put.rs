@@ -1,6 +1,5 @@
 //! `put`: what goes where, as cp would have it.
 
-use std::collections::HashMap;
 use std::ffi::{OsStr, OsString};
 use std::path::Path;
 
@@ -9,6 +8,7 @@ use ftp_proto::{IfExists, Kind, VPath};
 
 use super::args::{IfExistsArg, Put};
 use super::exit::Exit;
+use super::names::{self, Goal};
 use super::{Scene, resume};
 use crate::client::Client;
 use crate::error::{Error, Result};
@@ -37,7 +37,7 @@ pub(super) fn run(scene: &Scene, args: &Put) -> Result<Exit> {
         .into_iter()
         .map(|source| place(source, &destination))
         .collect::<Result<Vec<_>>>()?;
-    check_names(&sources)?;
+    names::check(sources.iter().filter_map(goal), "nothing was sent")?;
     scene.out.expect(total(&sources));
     let options = PutOptions {
         if_exists: match args.if_exists {
@@ -149,25 +149,16 @@ fn place(source: &OsStr, destination: &Destination) -> Result<PutSource> {
     })
 }
 
-/// Of two files with one name one would be lost, and chance would say which. Folders of one name become one, as with cp.
-fn check_names(sources: &[PutSource]) -> Result<()> {
-    let mut names: HashMap<&VPath, &Path> = HashMap::new();
-    for source in sources {
-        let LocalSource::Path(path) = &source.local else {
-            continue;
-        };
-        if let Some(other) = names.insert(&source.remote, path)
-            && other != path
-            && !(other.is_dir() && path.is_dir())
-        {
-            let (other, path) = (other.display(), path.display());
-            return Err(Error::Usage(format!(
-                "{other} and {path} would both become {}: nothing was sent",
-                source.remote
-            )));
-        }
-    }
-    Ok(())
+/// What a source is to become; standard input has no name of its own.
+fn goal(source: &PutSource) -> Option<Goal<'_>> {
+    let LocalSource::Path(path) = &source.local else {
+        return None;
+    };
+    Some(Goal {
+        source: path.to_string_lossy(),
+        name: source.remote.as_str().into(),
+        is_folder: path.is_dir(),
+    })
 }
 
 /// The name that a local path gives; `.` and `..` have that of the folder they are.
